@@ -1,0 +1,60 @@
+//! `evidence_quality`: whether the evidence could be read, and what it lacks.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::FactKind;
+use crate::findings::Evidence;
+
+/// One role of evidence (all its files together).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceQuality {
+    /// `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects` or `items`.
+    pub role: String,
+    /// Whether it was handed over.
+    pub given: bool,
+    pub files: u64,
+    /// Rows read, rejected ones included; null for files that are not tables.
+    pub rows: Option<u64>,
+    /// Rows that could not be read, duplicates included; each stands in `rejected.csv`.
+    pub rejected: Option<u64>,
+    /// `rejected` over `rows`, 0 to 1.
+    pub rejected_share: Option<f64>,
+    /// Rows rejected because they repeat another row of the same decision.
+    pub duplicates: Option<u64>,
+    /// Distinct subjects; null when the table has none.
+    pub subjects: Option<u64>,
+    /// Subjects of the log whom this table does not know; null where that does not apply.
+    pub subjects_missing: Option<u64>,
+    /// Canonical columns that are absent, so that what needs them is not evidenced.
+    pub columns_missing: Vec<String>,
+    /// Earliest and latest time in it, RFC 3339, UTC.
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+impl FactKind for EvidenceQuality {
+    const NAME: &'static str = "evidence_quality";
+    const DOC: &'static str = "One fact per role of evidence: whether it was handed over, its files, rows and rejected \
+        rows, duplicates, distinct subjects, subjects of the log that it does not know, columns it lacks, and the \
+        time it spans.";
+    const NEEDS_LOG: bool = false;
+
+    fn identity(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([("role", self.role.clone())])
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut evidence = Vec::new();
+        if let (Some(rows), Some(rejected)) = (self.rows, self.rejected) {
+            evidence.push(Evidence::value("rows", rows.to_string()));
+            evidence.push(Evidence::value("rejected", rejected.to_string()));
+        }
+        if !self.columns_missing.is_empty() {
+            evidence.push(Evidence::value("columns missing", self.columns_missing.join(", ")));
+        }
+        evidence
+    }
+}

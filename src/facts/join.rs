@@ -1,0 +1,101 @@
+//! `join`: contexts that decisions combined, pair by pair.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::FactKind;
+use super::purpose::Place;
+use crate::findings::Evidence;
+
+/// Decisions of one strategy that combined one pair of contexts.
+///
+/// `events` = `events_permitted` + `events_in_grace` + `events_without_consent` + `events_unknown` +
+/// `events_before_policy`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Join {
+    pub strategy: String,
+    pub purpose: String,
+    /// The pair, in alphabetical order. Authorisation is asked pair by pair and is not transitive.
+    pub contexts: Vec<String>,
+    /// The identifier that links them, when the data map names it.
+    pub link: Option<String>,
+    /// Whether the policy asks for a grant that covers the combination.
+    pub requires_consent: bool,
+    /// Why not, when it does not.
+    pub reason: Option<String>,
+    /// Whether the pair holds a special category.
+    pub special: bool,
+    /// Decisions that combined the pair; null before release, when there is no log.
+    pub events: u64,
+    /// Distinct subjects of those decisions.
+    pub subjects: u64,
+    pub events_permitted: u64,
+    /// Without a grant in force whose scope covers both contexts together.
+    pub events_without_consent: u64,
+    pub subjects_without_consent: u64,
+    /// After a withdrawal, within the policy's grace.
+    pub events_in_grace: u64,
+    /// After a withdrawal, past the grace; part of `events_without_consent`.
+    pub events_after_withdrawal: u64,
+    /// Of subjects who are in no consent record at all.
+    pub events_unknown: u64,
+    /// Before the policy took effect; not judged.
+    pub events_before_policy: u64,
+    /// Time of the first and last decision without consent, RFC 3339, UTC.
+    pub first_without_consent: Option<String>,
+    pub last_without_consent: Option<String>,
+    /// The fields on either side.
+    pub fields: Vec<String>,
+    /// Where the combination is declared or seen: the strategy's inputs, lineage, SQL.
+    pub sources: Vec<Source>,
+    /// The clause of the policy that decided.
+    pub clause: Option<Place>,
+}
+
+/// Where a join was declared or seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Source {
+    pub path: String,
+    pub line: u64,
+    /// Run id of the lineage event, if it is one.
+    pub run: Option<String>,
+}
+
+impl FactKind for Join {
+    const NAME: &'static str = "join";
+    const DOC: &'static str = "One fact per strategy, purpose and unordered pair of contexts that its decisions combined. \
+        Where the policy says that the combination needs consent, a grant whose scope covers both contexts together \
+        must be in force at the time of the decision: two grants for one context each do not add up to one, and \
+        {a, b} with {b, c} does not give {a, c}.";
+    const NEEDS_LOG: bool = true;
+
+    fn identity(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("strategy", self.strategy.clone()),
+            ("purpose", self.purpose.clone()),
+            ("contexts", self.contexts.join("+")),
+        ])
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut evidence = Vec::new();
+        if let Some(at) = &self.clause {
+            evidence.push(Evidence::place("policy clause", "", &at.path, at.line));
+        }
+        evidence.push(Evidence::value("fields", self.fields.join(", ")));
+        if let Some(link) = &self.link {
+            evidence.push(Evidence::value("linked by", link));
+        }
+        for source in &self.sources {
+            let run = source.run.as_deref().unwrap_or_default();
+            evidence.push(Evidence::place("combined at", run, &source.path, source.line));
+        }
+        if let (Some(first), Some(last)) = (&self.first_without_consent, &self.last_without_consent) {
+            evidence.push(Evidence::value("first without consent", first));
+            evidence.push(Evidence::value("last without consent", last));
+        }
+        evidence
+    }
+}

@@ -1,0 +1,85 @@
+//! Facts: what was measured, without a judgement. One file per kind; [`KINDS`] is the plain table of them.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+
+use crate::findings::Evidence;
+
+pub mod data_use;
+pub mod evidence_quality;
+pub mod field;
+pub mod join;
+pub mod outcome_parity;
+pub mod purpose;
+
+/// A kind of fact, as rules and `explain` know it.
+pub struct Kind {
+    pub name: &'static str,
+    /// What it is and how it is measured, in Markdown.
+    pub doc: &'static str,
+    pub schema: fn() -> Schema,
+    /// Whether measuring it needs the recommendation log.
+    pub needs_log: bool,
+}
+
+/// What every kind of fact has.
+pub trait FactKind: Serialize + JsonSchema {
+    const NAME: &'static str;
+    const DOC: &'static str;
+    const NEEDS_LOG: bool;
+    /// The fields that say which fact this is, in contrast to what was measured.
+    fn identity(&self) -> BTreeMap<&'static str, String>;
+    /// Where it comes from, for a finding.
+    fn evidence(&self) -> Vec<Evidence>;
+}
+
+/// The one registration of every kind: its variant in [`Fact`] and its row in [`KINDS`].
+macro_rules! kinds {
+    ($($variant:ident($module:ident)),+ $(,)?) => {
+        /// A measured fact of any kind. In JSON, `kind` tells which.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        pub enum Fact { $($variant($module::$variant)),+ }
+
+        /// All kinds, by the order in which the record lists them.
+        pub const KINDS: &[Kind] = &[$(Kind {
+            name: $module::$variant::NAME,
+            doc: $module::$variant::DOC,
+            schema: || SchemaGenerator::default().into_root_schema_for::<$module::$variant>(),
+            needs_log: $module::$variant::NEEDS_LOG,
+        }),+];
+
+        impl Fact {
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $module::$variant::NAME),+ }
+            }
+            pub fn identity(&self) -> BTreeMap<&'static str, String> {
+                match self { $(Self::$variant(fact) => fact.identity()),+ }
+            }
+            pub fn evidence(&self) -> Vec<Evidence> {
+                match self { $(Self::$variant(fact) => fact.evidence()),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    Purpose(purpose),
+    Field(field),
+    DataUse(data_use),
+    Join(join),
+    OutcomeParity(outcome_parity),
+    EvidenceQuality(evidence_quality),
+}
+
+/// A kind by its name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// `attr=value, …` of a set of attributes, for identities and sentences.
+pub fn attributes(of: &BTreeMap<String, String>) -> String {
+    of.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+}
