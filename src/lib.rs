@@ -1,6 +1,7 @@
 //! Probity audits personalization.
 
 pub mod error;
+pub mod evidence;
 pub mod facts;
 pub mod findings;
 pub mod manifest;

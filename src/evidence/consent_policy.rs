@@ -1,0 +1,287 @@
+//! The consent policy: which data may be used for what on which legal basis, and which contexts may be combined.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::data_map::DataMap;
+use super::taxonomy::{Taxonomy, covers};
+use crate::error::{Problem, Result, all_clear};
+use crate::manifest::{LegalBasis, Manifest};
+use crate::yaml::{At, Document};
+
+/// A consent policy.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentPolicy {
+    /// The organisation's own version of its policy.
+    pub version: String,
+    /// Decisions before it are not judged. RFC 3339.
+    pub effective: Option<DateTime<Utc>>,
+    /// What no record means where no other regime is named.
+    #[serde(default)]
+    pub default_regime: Regime,
+    /// What no record means, by jurisdiction.
+    #[serde(default)]
+    pub regimes: BTreeMap<String, Regime>,
+    /// How long use may go on after a withdrawal, e.g. `24h`; purposes may state their own.
+    #[serde(default, deserialize_with = "duration")]
+    #[schemars(with = "Option<String>")]
+    pub grace: Option<Duration>,
+    pub purposes: Vec<PurposeClause>,
+    #[serde(default)]
+    pub combinations: Combinations,
+    /// Contexts that are one setting under two names.
+    #[serde(default)]
+    pub same_as: Vec<Vec<At<String>>>,
+}
+
+/// What it means that a person was asked nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// No record, no use.
+    #[default]
+    OptIn,
+    /// No record, use.
+    OptOut,
+}
+
+/// The legal basis of each category for one purpose and those below it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeClause {
+    /// A fideslang data use that the manifest declares, or an ancestor of one.
+    pub purpose: At<String>,
+    #[serde(default, deserialize_with = "duration")]
+    #[schemars(with = "Option<String>")]
+    pub grace: Option<Duration>,
+    pub categories: Vec<CategoryClause>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryClause {
+    /// A fideslang data category; it covers those below it.
+    pub category: At<String>,
+    pub basis: LegalBasis,
+}
+
+/// Which contexts may be combined.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Combinations {
+    /// What holds for a pair that no clause names.
+    pub default: CombinationDefault,
+    pub clauses: Vec<CombinationClause>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CombinationDefault {
+    /// A grant that covers the combination is needed.
+    #[default]
+    Consent,
+    /// Contexts may be combined freely.
+    Allowed,
+}
+
+/// A combination that the policy names.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CombinationClause {
+    /// Two contexts or more; the clause speaks for each pair of them.
+    pub contexts: Vec<At<String>>,
+    /// Only for this purpose and those below it; default all.
+    pub purpose: Option<At<String>>,
+    pub basis: LegalBasis,
+    /// Why consent is not needed; mandatory when the basis is not consent.
+    pub reason: Option<String>,
+}
+
+/// What the policy says of one category for one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Basis {
+    /// None: no clause covers it.
+    pub basis: Option<LegalBasis>,
+    /// Line of the clause in the policy, 0 without one.
+    pub line: u64,
+    pub grace: Duration,
+}
+
+/// What the policy says of one pair of contexts for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairRule {
+    pub requires_consent: bool,
+    /// Why not, when it does not.
+    pub reason: Option<String>,
+    /// Line of the clause in the policy, 0 without one.
+    pub line: u64,
+}
+
+impl ConsentPolicy {
+    /// The basis of a category for a purpose: of the clauses whose purpose and category cover them, the most specific
+    /// purpose's most specific category.
+    pub fn basis(&self, purpose: &str, category: &str) -> Basis {
+        let clauses = self.purposes.iter().filter(|clause| covers(&clause.purpose, purpose));
+        let found = clauses
+            .flat_map(|clause| clause.categories.iter().map(move |c| (clause, c)))
+            .filter(|(_, c)| covers(&c.category, category))
+            .max_by_key(|(clause, c)| (clause.purpose.len(), c.category.len()));
+        Basis {
+            basis: found.map(|(_, c)| c.basis),
+            line: found.map_or(0, |(_, c)| c.category.line),
+            grace: self.grace(purpose),
+        }
+    }
+
+    /// How long use for a purpose may go on after a withdrawal.
+    pub fn grace(&self, purpose: &str) -> Duration {
+        let clauses = self.purposes.iter().filter(|clause| covers(&clause.purpose, purpose) && clause.grace.is_some());
+        let most_specific = clauses.max_by_key(|clause| clause.purpose.len()).and_then(|clause| clause.grace);
+        most_specific.or(self.grace).unwrap_or_default()
+    }
+
+    /// What holds for an unordered pair of contexts: the last clause that names both, else the default.
+    pub fn pair(&self, purpose: &str, a: &str, b: &str) -> PairRule {
+        let named = self.combinations.clauses.iter().rev().find(|clause| {
+            let has = |context: &str| clause.contexts.iter().any(|c| c.value == context);
+            has(a) && has(b) && clause.purpose.as_ref().is_none_or(|p| covers(p, purpose))
+        });
+        match named {
+            Some(clause) => PairRule {
+                requires_consent: matches!(clause.basis, LegalBasis::Consent | LegalBasis::ExplicitConsent),
+                reason: clause.reason.clone(),
+                line: clause.contexts.first().map_or(0, |c| c.line),
+            },
+            None => PairRule {
+                requires_consent: self.combinations.default == CombinationDefault::Consent,
+                reason: (self.combinations.default == CombinationDefault::Allowed)
+                    .then(|| "the policy lets contexts be combined unless a clause says otherwise".to_owned()),
+                line: 0,
+            },
+        }
+    }
+
+    pub fn regime(&self, jurisdiction: &str) -> Regime {
+        self.regimes.get(jurisdiction).copied().unwrap_or(self.default_regime)
+    }
+
+    /// The one name of a context: the first of the `same_as` group it belongs to.
+    pub fn canonical<'a>(&'a self, context: &'a str) -> &'a str {
+        let group = self.same_as.iter().find(|group| group.iter().any(|c| c.value == context));
+        group.and_then(|group| group.first()).map_or(context, |first| first.as_str())
+    }
+}
+
+impl Document<ConsentPolicy> {
+    /// Checks every name in the policy against the taxonomy, the manifest and the data map.
+    pub fn check(&self, taxonomy: &Taxonomy, manifest: &Manifest, map: &DataMap) -> Result<()> {
+        let mut problems = Vec::new();
+        let declared: BTreeSet<&str> = manifest.purposes.iter().map(|p| p.id.as_str()).collect();
+        let contexts = map.contexts();
+        let mut purpose = |at: &At<String>| {
+            if !declared.iter().any(|id| covers(at, id)) {
+                let message = format!("the policy names purpose `{}`, which the manifest does not declare", at.value);
+                problems.push(self.problem(at, message).suggest(at, &declared));
+            }
+        };
+        for clause in &self.value.purposes {
+            purpose(&clause.purpose);
+        }
+        for clause in self.value.combinations.clauses.iter().filter_map(|clause| clause.purpose.as_ref()) {
+            purpose(clause);
+        }
+        for category in self.value.purposes.iter().flat_map(|clause| &clause.categories).map(|c| &c.category) {
+            if !taxonomy.data_categories.contains(&category.value) {
+                let message = format!("data category `{}` is not in the taxonomy", category.value);
+                problems.push(self.problem(category, message).suggest(category, &taxonomy.data_categories));
+            }
+        }
+        let named = self.value.combinations.clauses.iter().flat_map(|c| &c.contexts);
+        for context in named.chain(self.value.same_as.iter().flatten()) {
+            if !contexts.contains(context.as_str()) {
+                let message = format!("context `{}` is in no dataset of the data map", context.value);
+                problems.push(self.problem(context, message).suggest(context, &contexts));
+            }
+        }
+        for clause in &self.value.combinations.clauses {
+            problems.extend(self.combination(clause));
+        }
+        all_clear(problems)
+    }
+
+    fn combination(&self, clause: &CombinationClause) -> Option<Problem> {
+        let Some(first) = clause.contexts.first() else {
+            return Some(Problem::in_file(&self.path, "a combination clause names no contexts; expected two or more"));
+        };
+        let distinct: BTreeSet<&str> = clause.contexts.iter().map(|c| c.as_str()).collect();
+        if distinct.len() < 2 {
+            return Some(self.problem(first, "a combination needs two different contexts or more"));
+        }
+        let consent = matches!(clause.basis, LegalBasis::Consent | LegalBasis::ExplicitConsent);
+        (!consent && clause.reason.as_deref().is_none_or(|r| r.trim().is_empty()))
+            .then(|| self.problem(first, "a combination without consent needs a `reason`"))
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    humantime::parse_duration(&text)
+        .map(Some)
+        .map_err(|error| serde::de::Error::custom(format!("`{text}` is no duration like `24h` or `3d`: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> ConsentPolicy {
+        let text = "
+version: '1'
+grace: 1h
+regimes: {US-CA: opt_out}
+purposes:
+  - purpose: personalize
+    categories:
+      - {category: user.behavior, basis: consent}
+      - {category: user.account, basis: contract}
+  - purpose: personalize.content
+    grace: 24h
+    categories:
+      - {category: user.behavior.purchase_history, basis: legitimate_interests}
+combinations:
+  clauses:
+    - {contexts: [web, app], basis: contract, reason: one account}
+same_as: [[web, shop]]
+";
+        Document::parse(std::path::Path::new("policy.yaml"), text).unwrap().value
+    }
+
+    #[test]
+    fn the_most_specific_clause_decides() {
+        let policy = policy();
+        let basis = |purpose, category| policy.basis(purpose, category).basis;
+        assert_eq!(basis("personalize.content", "user.behavior.search_history"), Some(LegalBasis::Consent));
+        let special = basis("personalize.content", "user.behavior.purchase_history");
+        assert_eq!(special, Some(LegalBasis::LegitimateInterests));
+        assert_eq!(basis("personalize.system", "user.behavior.purchase_history"), Some(LegalBasis::Consent));
+        assert_eq!(basis("personalize.content", "user.contact"), None);
+        assert_eq!(basis("marketing", "user.account"), None);
+        assert_eq!(policy.basis("personalize.content", "user.account").grace, Duration::from_secs(24 * 3600));
+        assert_eq!(policy.grace("personalize.system"), Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn a_pair_that_nobody_names_needs_consent() {
+        let policy = policy();
+        assert!(!policy.pair("personalize.content", "app", "web").requires_consent);
+        assert!(policy.pair("personalize.content", "store", "web").requires_consent);
+        assert_eq!(policy.canonical("shop"), "web");
+        assert_eq!(policy.regime("US-CA"), Regime::OptOut);
+        assert_eq!(policy.regime("DE"), Regime::OptIn);
+    }
+}
