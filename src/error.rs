@@ -108,7 +108,19 @@ impl From<Problem> for Error {
 
 impl From<datafusion::error::DataFusionError> for Error {
     fn from(error: datafusion::error::DataFusionError) -> Self {
-        Self::Internal(error.strip_backtrace())
+        use datafusion::error::DataFusionError as Fault;
+        match error {
+            Fault::External(inner) => match inner.downcast::<Self>() {
+                Ok(ours) => *ours,
+                Err(other) => Self::Internal(other.to_string()),
+            },
+            Fault::Context(_, inner) => (*inner).into(),
+            Fault::Shared(inner) => match Arc::try_unwrap(inner) {
+                Ok(inner) => inner.into(),
+                Err(inner) => Self::from_shared(&inner),
+            },
+            other => Self::Internal(other.strip_backtrace()),
+        }
     }
 }
 
@@ -119,6 +131,17 @@ impl From<datafusion::arrow::error::ArrowError> for Error {
 }
 
 impl Error {
+    /// A reader's own error stays what it is, however many plans it passed through.
+    fn from_shared(error: &datafusion::error::DataFusionError) -> Self {
+        match error.find_root() {
+            datafusion::error::DataFusionError::External(inner) => match inner.downcast_ref::<Self>() {
+                Some(Self::Invalid(problems)) => Self::Invalid(problems.clone()),
+                _ => Self::Internal(inner.to_string()),
+            },
+            other => Self::Internal(other.to_string()),
+        }
+    }
+
     /// An input or output error, told with the file's path and in words.
     pub fn io(path: impl AsRef<Path>, doing: &str, error: &std::io::Error) -> Self {
         let reason = match error.kind() {

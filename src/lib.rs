@@ -1,12 +1,15 @@
 //! Probity audits personalization.
 
+pub mod engine;
 pub mod error;
 pub mod evidence;
 pub mod facts;
 pub mod findings;
 pub mod manifest;
 pub mod playbook;
+pub mod progress;
 pub mod record;
+pub mod replay;
 pub mod stats;
 pub mod yaml;
 

@@ -5,7 +5,6 @@
 //! and `identifiability` (field); a key that is nearly one of them is an error, for a misspelt one would be ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -64,8 +63,9 @@ pub struct Declaration {
 /// A field with all that it stands for: itself and its ancestors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolved {
-    /// Personal data: category and the context it was collected in. A field without a category has `""`.
-    pub parts: BTreeSet<(String, String)>,
+    /// Personal data: category and the context it was collected in, and whether it is special. A field without a
+    /// category has `""`.
+    pub parts: BTreeMap<(String, String), bool>,
     /// All categories, those that are not personal included.
     pub categories: BTreeSet<String>,
     pub special: bool,
@@ -74,9 +74,23 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    fn part(&mut self, category: &str, context: &str, special: bool) {
+        *self.parts.entry((category.to_owned(), context.to_owned())).or_default() |= special;
+    }
+
+    /// Adds what another field stands for.
+    pub fn merge(&mut self, other: Self) {
+        for ((category, context), special) in other.parts {
+            self.part(&category, &context, special);
+        }
+        self.categories.extend(other.categories);
+        self.special |= other.special;
+        self.sources.extend(other.sources);
+    }
+
     /// The contexts that personal data in it was collected in.
     pub fn contexts(&self) -> BTreeSet<String> {
-        self.parts.iter().map(|(_, context)| context.clone()).collect()
+        self.parts.keys().map(|(_, context)| context.clone()).collect()
     }
 }
 
@@ -128,16 +142,17 @@ impl DataMap {
         }
         into.special |= field.special;
         if field.categories.is_empty() && field.derived_from.is_empty() {
-            into.parts.insert((String::new(), field.context.clone()));
+            into.part("", &field.context, field.special);
         }
         for category in field.categories.iter().filter(|category| is_personal(category)) {
             // What is derived was collected where its sources were, not where it happens to be kept.
             if field.derived_from.is_empty() {
-                into.parts.insert((category.clone(), field.context.clone()));
+                into.part(category, &field.context, field.special);
             } else {
                 for source in &field.derived_from {
-                    let contexts = self.resolve(source).map(|r| r.contexts()).unwrap_or_default();
-                    into.parts.extend(contexts.into_iter().map(|context| (category.clone(), context)));
+                    for context in self.resolve(source).map(|r| r.contexts()).unwrap_or_default() {
+                        into.part(category, &context, field.special);
+                    }
                 }
             }
         }
@@ -422,7 +437,7 @@ pub fn parse(text: &str) -> Result<DataMap> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("map.yaml");
     std::fs::write(&path, text).expect("the map is written");
-    DataMap::read(&[(Path::new(&path).to_owned(), "map.yaml".into())], &mut Taxonomy::fideslang()?)
+    DataMap::read(&[(path, "map.yaml".into())], &mut Taxonomy::fideslang()?)
 }
 
 #[cfg(test)]

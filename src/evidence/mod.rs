@@ -1,5 +1,9 @@
 //! Readers: bytes to typed evidence that keeps its file and line.
 
+pub mod columns;
 pub mod consent_policy;
 pub mod data_map;
+pub mod files;
+pub mod table;
 pub mod taxonomy;
+pub mod text;

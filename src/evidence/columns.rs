@@ -1,0 +1,323 @@
+//! The canonical columns of each table of evidence, and the SQL that turns a user's column into one.
+//!
+//! A value that cannot be read never becomes null in silence: every rule below comes with its reason for rejection.
+
+use datafusion::arrow::datatypes::DataType;
+
+use crate::engine::{literal, quoted};
+
+/// A table of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    Recommendations,
+    ConsentRecords,
+    Subjects,
+    Items,
+}
+
+impl Role {
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Recommendations => "recommendations",
+            Self::ConsentRecords => "consent_records",
+            Self::Subjects => "subjects",
+            Self::Items => "items",
+        }
+    }
+
+    pub fn columns(self) -> &'static [Column<'static>] {
+        match self {
+            Self::Recommendations => RECOMMENDATIONS,
+            Self::ConsentRecords => CONSENT_RECORDS,
+            Self::Subjects => SUBJECTS,
+            Self::Items => ITEMS,
+        }
+    }
+
+    /// Whether columns that are not canonical are attributes to compare by.
+    pub fn has_attributes(self) -> bool {
+        matches!(self, Self::Subjects | Self::Items)
+    }
+}
+
+/// A canonical column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<'a> {
+    pub name: &'a str,
+    pub kind: Kind,
+    pub need: Need,
+    /// Whether it belongs to the item: a list in a row per decision.
+    pub per_item: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The column must be there and every row must fill it.
+    Mandatory,
+    Optional,
+}
+
+/// What a canonical column holds, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text; an identifier is never a number, `007` is not `7`.
+    Text,
+    /// Microseconds since 1970, UTC, as a 64-bit integer.
+    Time,
+    /// 0 or 1.
+    Flag,
+    /// A finite 64-bit float.
+    Number,
+    /// Ten-thousandths of the log's currency, as a 64-bit integer: sums of integers do not depend on their order.
+    Money,
+    /// A whole number from 0.
+    Count,
+    /// Text elements, joined by [`LIST`].
+    List,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+}
+
+/// What joins the elements of a list inside a canonical text column.
+pub const LIST: &str = "\u{1f}";
+
+const fn column(name: &'static str, kind: Kind, need: Need) -> Column<'static> {
+    Column { name, kind, need, per_item: false }
+}
+
+const fn per_item(name: &'static str, kind: Kind, need: Need) -> Column<'static> {
+    Column { name, kind, need, per_item: true }
+}
+
+use Kind::{Choice, Count, Flag, List, Money, Number, Text, Time};
+use Need::{Mandatory, Optional};
+
+const RECOMMENDATIONS: &[Column<'static>] = &[
+    column("request_id", Text, Optional),
+    column("timestamp", Time, Mandatory),
+    column("subject_id", Text, Mandatory),
+    per_item("item_id", Text, Mandatory),
+    per_item("position", Count, Optional),
+    column("strategy", Text, Mandatory),
+    per_item("propensity", Number, Optional),
+    per_item("clicked", Flag, Optional),
+    per_item("converted", Flag, Optional),
+    per_item("revenue", Money, Optional),
+    per_item("price", Number, Optional),
+    per_item("relevant", Flag, Optional),
+    column("explained", Flag, Optional),
+    column("inputs", List, Optional),
+    column("jurisdiction", Text, Optional),
+];
+
+/// What a consent record may say.
+pub const CONSENT_STATUS: &[&str] = &["given", "refused", "withdrawn", "expired"];
+
+const CONSENT_RECORDS: &[Column<'static>] = &[
+    column("subject_id", Text, Mandatory),
+    column("timestamp", Time, Mandatory),
+    column("status", Choice(CONSENT_STATUS), Mandatory),
+    column("purpose", Text, Mandatory),
+    column("categories", List, Optional),
+    column("contexts", List, Optional),
+    column("explicit", Flag, Optional),
+    column("expires", Time, Optional),
+    column("jurisdiction", Text, Optional),
+    column("notice_version", Text, Optional),
+    column("mechanism", Text, Optional),
+];
+
+const SUBJECTS: &[Column<'static>] = &[column("subject_id", Text, Mandatory)];
+
+const ITEMS: &[Column<'static>] = &[column("item_id", Text, Mandatory), column("price", Number, Optional)];
+
+/// Reason for a time without zone where the source states none. It is systematic, so it stops the run.
+pub const NO_ZONE: &str = "has no time zone";
+
+/// How a source writes what plain text leaves open.
+#[derive(Debug, Clone)]
+pub struct Dialect {
+    pub time_zone: Option<String>,
+    pub list_separator: String,
+}
+
+/// A user's column on its way to canonical: the SQL of its value, and of why a row is rejected.
+pub struct Reading {
+    pub value: String,
+    /// Conditions, in order, each with the reason it stands for.
+    pub rejections: Vec<(String, String)>,
+}
+
+impl Kind {
+    /// The type of the canonical column in SQL.
+    pub fn sql_type(self) -> &'static str {
+        match self {
+            Text | List | Choice(_) => "VARCHAR",
+            Time | Flag | Money | Count => "BIGINT",
+            Number => "DOUBLE",
+        }
+    }
+}
+
+/// Reads `raw`, a SQL expression of type `from`, as the canonical `column`.
+///
+/// With `listed`, the cell holds a list of such values: it stays text, joined by [`LIST`], and is checked as a whole.
+pub fn read(column: &Column<'_>, raw: &str, from: &DataType, listed: bool, dialect: &Dialect) -> Reading {
+    let name = column.name;
+    let mut rejections = Vec::new();
+    if column.need == Mandatory {
+        rejections.push((format!("{raw} IS NULL"), format!("{name} is empty")));
+    }
+    if listed {
+        let (pattern, expected) = list_pattern(column, dialect);
+        rejections.push((
+            format!("{raw} IS NOT NULL AND NOT regexp_like({raw}, {})", literal(&pattern)),
+            format!("{name} is not a list of {expected}"),
+        ));
+        return Reading { value: relist(raw, dialect), rejections };
+    }
+    let value = match column.kind {
+        Text => format!("CAST({raw} AS VARCHAR)"),
+        List => relist(raw, dialect),
+        Choice(words) => {
+            let word = format!("lower(CAST({raw} AS VARCHAR))");
+            let list = words.iter().map(|w| literal(w)).collect::<Vec<_>>().join(", ");
+            rejections.push((
+                format!("{raw} IS NOT NULL AND {word} NOT IN ({list})"),
+                format!("{name} is none of {}", words.join(", ")),
+            ));
+            word
+        }
+        Flag => {
+            let value = flag(raw, from);
+            rejections.push(unread(raw, &value, name, "0 or 1, true or false"));
+            value
+        }
+        Number => {
+            let value = format!("TRY_CAST({raw} AS DOUBLE)");
+            rejections.push(unread(raw, &value, name, "a number"));
+            rejections
+                .push((format!("isnan({value}) OR abs({value}) > 1.7e308"), format!("{name} is not a finite number")));
+            value
+        }
+        Money => {
+            let number = format!("TRY_CAST({raw} AS DOUBLE)");
+            rejections.push(unread(raw, &number, name, "a number"));
+            rejections.push((
+                format!("isnan({number}) OR abs({number}) > 1e12"),
+                format!("{name} is not a finite amount up to 1e12"),
+            ));
+            format!("CASE WHEN abs({number}) <= 1e12 THEN CAST(round({number} * 10000) AS BIGINT) END")
+        }
+        Count => {
+            let value = format!("TRY_CAST({raw} AS BIGINT)");
+            rejections.push((
+                format!("{raw} IS NOT NULL AND ({value} IS NULL OR {value} < 0)"),
+                format!("{name} is not a whole number from 0"),
+            ));
+            value
+        }
+        Time => return time(name, raw, from, rejections, dialect),
+    };
+    Reading { value, rejections }
+}
+
+/// The raw column as text without blanks around, and null when nothing is left; other types as they are.
+pub fn clean(column: &str, from: &DataType) -> String {
+    match from {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _) => {
+            format!("nullif(trim(CAST({} AS VARCHAR)), '')", quoted(column))
+        }
+        DataType::List(_) | DataType::LargeList(_) | DataType::ListView(_) | DataType::FixedSizeList(_, _) => {
+            format!("array_to_string({}, {}, '')", quoted(column), literal(LIST))
+        }
+        _ => quoted(column),
+    }
+}
+
+fn unread(raw: &str, value: &str, name: &str, expected: &str) -> (String, String) {
+    (format!("{raw} IS NOT NULL AND {value} IS NULL"), format!("{name} is not {expected}"))
+}
+
+fn flag(raw: &str, from: &DataType) -> String {
+    if *from == DataType::Boolean {
+        return format!("CAST({raw} AS BIGINT)");
+    }
+    if from.is_numeric() {
+        return format!("CASE WHEN {raw} = 1 THEN 1 WHEN {raw} = 0 THEN 0 END");
+    }
+    format!(
+        "CASE lower({raw}) {} END",
+        flag_words().map(|(word, value)| format!("WHEN '{word}' THEN {value}")).collect::<Vec<_>>().join(" ")
+    )
+}
+
+fn flag_words() -> impl Iterator<Item = (&'static str, u8)> {
+    let yes = ["1", "true", "t", "yes", "y", "1.0"].map(|word| (word, 1));
+    let no = ["0", "false", "f", "no", "n", "0.0"].map(|word| (word, 0));
+    yes.into_iter().chain(no)
+}
+
+/// The flag in `raw`, a text that [`read`] accepted.
+pub fn flag_of_text(raw: &str) -> String {
+    flag(raw, &DataType::Utf8)
+}
+
+fn time(name: &str, raw: &str, from: &DataType, mut rejections: Vec<(String, String)>, dialect: &Dialect) -> Reading {
+    let zone = dialect.time_zone.as_deref().unwrap_or("+00:00");
+    let target = literal(&format!("Timestamp(Microsecond, Some(\"{zone}\"))"));
+    let is_text =
+        matches!(from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _));
+    let unzoned = match from {
+        DataType::Timestamp(_, zone) => zone.is_none().then(|| format!("{raw} IS NOT NULL")),
+        _ if is_text => {
+            let offset = |length: usize| format!("substr(right({raw}, {length}), 1, 1) IN ('+', '-')");
+            let zoned = format!(
+                "character_length({raw}) > 10 AND (right({raw}, 1) IN ('Z', 'z') OR {} OR {} OR {})",
+                offset(6),
+                offset(5),
+                offset(3)
+            );
+            Some(format!("{raw} IS NOT NULL AND NOT ({zoned})"))
+        }
+        _ => None,
+    };
+    let readable = matches!(from, DataType::Timestamp(_, _)) || is_text;
+    let instant = if readable { format!("arrow_try_cast({raw}, {target})") } else { "NULL".to_owned() };
+    if let (Some(unzoned), None) = (unzoned, &dialect.time_zone) {
+        // A value that is no time at all is told as that, whatever its zone.
+        rejections.push((format!("({unzoned}) AND {instant} IS NOT NULL"), format!("{name} {NO_ZONE}")));
+    }
+    rejections.push((
+        format!("{raw} IS NOT NULL AND {instant} IS NULL"),
+        format!("{name} is not a time like 2026-03-01T10:00:00Z"),
+    ));
+    Reading { value: format!("CAST({instant} AS BIGINT)"), rejections }
+}
+
+fn relist(raw: &str, dialect: &Dialect) -> String {
+    if dialect.list_separator == LIST {
+        return format!("CAST({raw} AS VARCHAR)");
+    }
+    format!("replace(CAST({raw} AS VARCHAR), {}, {})", literal(&dialect.list_separator), literal(LIST))
+}
+
+/// A regular expression for the whole cell, and what its elements are. Blank elements mean "not known", ids excepted.
+fn list_pattern(column: &Column<'_>, dialect: &Dialect) -> (String, String) {
+    let separator = regex_escape(&dialect.list_separator);
+    let (element, expected) = match column.kind {
+        Flag => {
+            let words = flag_words().map(|(word, _)| regex_escape(word)).collect::<Vec<_>>().join("|");
+            (format!("(?i:{words})?"), "0 or 1")
+        }
+        Number => (r"([-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,2})?)?".to_owned(), "numbers"),
+        Money => (r"([-+]?(\d{1,12}(\.\d{0,30})?|\.\d{1,30}))?".to_owned(), "amounts up to 1e12"),
+        Count => (r"(\d{1,9})?".to_owned(), "whole numbers"),
+        _ => (format!("[^{separator}]*[^{separator} ][^{separator}]*"), "ids without gaps"),
+    };
+    (format!("^ *{element} *({separator} *{element} *)*$"), expected.to_owned())
+}
+
+fn regex_escape(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] }).collect()
+}

@@ -1,0 +1,8 @@
+//! Replay: plans over the log. What each decision was, what consent was in force, what each segment got out of it.
+//!
+//! The results are small tables; facts are made from them in plain Rust.
+
+pub mod consent;
+pub mod log;
+pub mod outcomes;
+pub mod uses;
