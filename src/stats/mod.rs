@@ -1,7 +1,24 @@
 //! Intervals, tests and corrections. No word of the domain: counts and sums in, numbers with their uncertainty out.
+//!
+//! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
+//! is a unit: [`proportion`]. Over many tests: [`multiple`].
+
+#[cfg(test)]
+mod coverage;
+pub mod multiple;
+pub mod proportion;
+pub mod quantile;
+pub mod ratio_mean;
+pub mod share;
+mod units;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use multiple::{benjamini_hochberg, holm};
+pub use proportion::Proportion;
+pub use ratio_mean::{ClusterSums, RatioMean, Unit};
+pub use units::MOST_UNITS;
 
 /// An estimate with its confidence interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +31,15 @@ pub struct Interval {
     pub high: f64,
     /// Confidence level, 0 to 1.
     pub level: f64,
-    /// How the interval was made, e.g. `cluster_delta`, `wilson`, `newcombe`, `katz`.
+    /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
+    /// `newcombe` or `katz`.
     pub method: String,
+}
+
+impl Interval {
+    /// None unless the three numbers are finite, so that no record ever carries a number JSON cannot.
+    fn of(estimate: f64, low: f64, high: f64, level: f64, method: &str) -> Option<Self> {
+        let finite = estimate.is_finite() && low.is_finite() && high.is_finite();
+        finite.then(|| Self { estimate, low, high, level, method: method.to_owned() })
+    }
 }
