@@ -124,6 +124,16 @@ pub enum Horizon {
     Both,
 }
 
+impl Horizon {
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::ShortTerm => "short_term",
+            Self::LongTerm => "long_term",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// Where the evidence is. Paths are relative to the manifest.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -245,6 +255,15 @@ impl Default for Measure {
 pub enum Unit {
     Subject,
     Impression,
+}
+
+impl Unit {
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Impression => "impression",
+        }
+    }
 }
 
 /// An attribute to compare people by.

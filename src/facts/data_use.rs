@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::FactKind;
 use super::purpose::Place;
 use crate::findings::Evidence;
+use crate::manifest::Manifest;
+use crate::replay::consent::{Subject, Tallies, basis_name};
+use crate::replay::uses::{Asked, Use};
 
 /// Decisions of one strategy that used one category of data, by what the law of consent says of them.
 ///
@@ -86,4 +89,65 @@ impl FactKind for DataUse {
         }
         evidence
     }
+}
+
+/// Sets the counts of each category beside what the policy asks of it. `policy_name` is what the record calls the policy.
+pub fn measure(
+    uses: &[(Use, Option<Asked>)],
+    tallies: &BTreeMap<Subject, Tallies>,
+    manifest: &Manifest,
+    policy_name: &str,
+    fields_of: impl Fn(&Use, &str) -> Vec<String>,
+) -> Vec<DataUse> {
+    let mut facts: BTreeMap<Subject, DataUse> = BTreeMap::new();
+    for (usage, asked) in uses {
+        let (Some(asked), Some(purpose)) = (asked, &usage.purpose) else { continue };
+        for (category, ask) in &asked.categories {
+            let jurisdiction = usage.jurisdiction_name(manifest).to_owned();
+            let subject = Subject::Category {
+                strategy: usage.strategy.clone(),
+                category: category.clone(),
+                jurisdiction: jurisdiction.clone(),
+            };
+            let counts = tallies.get(&subject).cloned().unwrap_or_default();
+            let fact = facts.entry(subject).or_insert_with(|| DataUse {
+                strategy: usage.strategy.clone(),
+                purpose: purpose.clone(),
+                category: category.clone(),
+                basis: basis_name(ask.basis).to_owned(),
+                special: ask.special,
+                jurisdiction,
+                events: counts.all.events,
+                subjects: counts.all.subjects,
+                events_permitted: counts.permitted.events,
+                events_without_consent: counts.without.events,
+                subjects_without_consent: counts.without.subjects,
+                events_in_grace: counts.in_grace.events,
+                events_after_withdrawal: counts.after_withdrawal.events,
+                subjects_after_withdrawal: counts.after_withdrawal.subjects,
+                events_unknown: counts.unknown.events,
+                subjects_unknown: counts.unknown.subjects,
+                events_before_policy: counts.before_policy.events,
+                first_without_consent: counts.without.first,
+                last_without_consent: counts.without.last,
+                contexts: Vec::new(),
+                fields: Vec::new(),
+                clause: (ask.line > 0).then(|| Place { path: policy_name.to_owned(), line: ask.line }),
+            });
+            // A use of special data decides how the category is told, wherever else it is used.
+            if ask.special {
+                (fact.special, fact.basis) = (true, basis_name(ask.basis).to_owned());
+            }
+            merge(&mut fact.contexts, ask.contexts.iter().cloned());
+            merge(&mut fact.fields, fields_of(usage, category));
+        }
+    }
+    facts.into_values().collect()
+}
+
+/// Adds texts to a sorted list without repeats.
+pub(super) fn merge(into: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    into.extend(more);
+    into.sort();
+    into.dedup();
 }

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use crate::evidence::columns::Role;
+use crate::evidence::table::Table;
 use crate::findings::Evidence;
 
 /// One role of evidence (all its files together).
@@ -56,5 +58,56 @@ impl FactKind for EvidenceQuality {
             evidence.push(Evidence::value("columns missing", self.columns_missing.join(", ")));
         }
         evidence
+    }
+}
+
+/// What plans found out about a table beyond its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    pub subjects: Option<u64>,
+    pub subjects_missing: Option<u64>,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// A role whose evidence is a table.
+pub fn of_table(role: Role, table: Option<&Table>, coverage: Coverage) -> EvidenceQuality {
+    let (rows, rejected) = table.map(|t| (t.rows(), t.rejected())).unzip();
+    let share = rows.zip(rejected).filter(|(rows, _)| *rows > 0).map(|(rows, rejected)| rejected as f64 / rows as f64);
+    let missing = |table: &Table| {
+        let absent = role.columns().iter().filter(|column| !table.present.contains(column.name));
+        absent.map(|column| column.name.to_owned()).collect()
+    };
+    EvidenceQuality {
+        role: role.id().to_owned(),
+        given: table.is_some(),
+        files: table.map_or(0, |t| t.files.len() as u64),
+        rows,
+        rejected,
+        rejected_share: share,
+        duplicates: table.filter(|_| role == Role::Recommendations).map(|t| t.duplicates),
+        subjects: coverage.subjects,
+        subjects_missing: coverage.subjects_missing,
+        columns_missing: table.map(missing).unwrap_or_default(),
+        first: coverage.first,
+        last: coverage.last,
+    }
+}
+
+/// A role whose evidence is documents.
+pub fn of_documents(role: &str, files: usize) -> EvidenceQuality {
+    EvidenceQuality {
+        role: role.to_owned(),
+        given: files > 0,
+        files: files as u64,
+        rows: None,
+        rejected: None,
+        rejected_share: None,
+        duplicates: None,
+        subjects: None,
+        subjects_missing: None,
+        columns_missing: Vec::new(),
+        first: None,
+        last: None,
     }
 }

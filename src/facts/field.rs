@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::FactKind;
 use super::purpose::Place;
+use crate::error::nearest;
+use crate::evidence::data_map::DataMap;
 use crate::findings::Evidence;
+use crate::manifest::Manifest;
+use crate::replay::uses::Use;
 
 /// One input of one strategy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +39,7 @@ pub struct Field {
     pub retention: Option<String>,
     /// The fields it is derived from, to any depth.
     pub sources: Vec<String>,
-    /// Decisions whose row names it; null when no row names inputs.
+    /// Decisions that used it: their row names it, or names none and the strategy declares it; null without a log.
     pub decisions: Option<u64>,
     pub mapped_at: Option<Place>,
     /// The nearest field that the data map knows, when it does not know this one.
@@ -66,4 +70,51 @@ impl FactKind for Field {
         }
         evidence
     }
+}
+
+/// Looks up every input that a strategy declares or a row of the log names. `uses` is None without a log.
+pub fn measure(manifest: &Manifest, map: &DataMap, uses: Option<&[Use]>) -> Vec<Field> {
+    let mut inputs: BTreeMap<(String, String), Option<u64>> = BTreeMap::new();
+    for strategy in &manifest.strategies {
+        for input in &strategy.inputs {
+            inputs.insert((strategy.id.value.clone(), input.value.clone()), uses.map(|_| 0));
+        }
+    }
+    for usage in uses.into_iter().flatten() {
+        for input in &usage.inputs {
+            let decisions = inputs.entry((usage.strategy.clone(), input.clone())).or_insert(Some(0));
+            *decisions = decisions.map(|n| n + usage.decisions);
+        }
+    }
+    let known: Vec<&String> = map.fields.keys().collect();
+    let one = |((strategy, field), decisions): ((String, String), Option<u64>)| {
+        let mapped = map.fields.get(&field);
+        let resolved = map.resolve(&field).unwrap_or_default();
+        let declared = manifest.strategy(&strategy).is_some_and(|s| s.inputs.iter().any(|input| input.value == field));
+        Field {
+            declared,
+            mapped: mapped.is_some(),
+            categories: resolved.categories.iter().cloned().collect(),
+            contexts: resolved.contexts().into_iter().collect(),
+            context_declared: mapped.is_some_and(|f| {
+                // A derived field's context is that of its sources.
+                f.context_declared
+                    || !f.derived_from.is_empty()
+                        && resolved.sources.iter().all(|s| {
+                            map.fields.get(s).is_some_and(|f| f.context_declared || !f.derived_from.is_empty())
+                        })
+            }),
+            special: resolved.special,
+            identifiability: mapped.and_then(|f| f.identifiability.clone()),
+            collected_for: mapped.map(|f| f.collected_for.clone()).unwrap_or_default(),
+            retention: mapped.and_then(|f| f.retention.clone()),
+            sources: resolved.sources.iter().cloned().collect(),
+            decisions,
+            mapped_at: mapped.map(|f| Place { path: f.path.clone(), line: f.line }),
+            nearest: if mapped.is_some() { None } else { nearest(&field, &known).map(str::to_owned) },
+            strategy,
+            field,
+        }
+    };
+    inputs.into_iter().map(one).collect()
 }

@@ -6,8 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use super::data_use::merge;
 use super::purpose::Place;
+use crate::evidence::data_map::DataMap;
 use crate::findings::Evidence;
+use crate::manifest::Manifest;
+use crate::replay::consent::{Subject, Tallies};
+use crate::replay::uses::{Asked, Requirement, Use};
 
 /// Decisions of one strategy that combined one pair of contexts.
 ///
@@ -27,7 +32,7 @@ pub struct Join {
     pub reason: Option<String>,
     /// Whether the pair holds a special category.
     pub special: bool,
-    /// Decisions that combined the pair; null before release, when there is no log.
+    /// Decisions that combined the pair.
     pub events: u64,
     /// Distinct subjects of those decisions.
     pub subjects: u64,
@@ -98,4 +103,81 @@ impl FactKind for Join {
         }
         evidence
     }
+}
+
+/// Sets the counts of each pair beside what the policy asks of it.
+pub fn measure(
+    uses: &[(Use, Option<Asked>)],
+    tallies: &BTreeMap<Subject, Tallies>,
+    manifest: &Manifest,
+    names: &Names,
+    map: &DataMap,
+    canonical: impl Fn(&str) -> String,
+) -> Vec<Join> {
+    let mut facts: BTreeMap<Subject, Join> = BTreeMap::new();
+    for (usage, asked) in uses {
+        let (Some(asked), Some(purpose)) = (asked, &usage.purpose) else { continue };
+        for (pair, ask) in &asked.pairs {
+            let subject = Subject::Pair { strategy: usage.strategy.clone(), contexts: pair.clone() };
+            let counts = tallies.get(&subject).cloned().unwrap_or_default();
+            let contexts = vec![pair.0.clone(), pair.1.clone()];
+            let fact = facts.entry(subject).or_insert_with(|| Join {
+                strategy: usage.strategy.clone(),
+                purpose: purpose.clone(),
+                link: link(map, &contexts, &canonical),
+                requires_consent: matches!(ask.requirement, Requirement::Grant(_)),
+                reason: ask.reason.clone(),
+                special: ask.special,
+                events: counts.all.events,
+                subjects: counts.all.subjects,
+                events_permitted: counts.permitted.events,
+                events_without_consent: counts.without.events,
+                subjects_without_consent: counts.without.subjects,
+                events_in_grace: counts.in_grace.events,
+                events_after_withdrawal: counts.after_withdrawal.events,
+                events_unknown: counts.unknown.events,
+                events_before_policy: counts.before_policy.events,
+                first_without_consent: counts.without.first,
+                last_without_consent: counts.without.last,
+                fields: Vec::new(),
+                sources: Vec::new(),
+                clause: (ask.line > 0).then(|| Place { path: names.policy.clone(), line: ask.line }),
+                contexts,
+            });
+            fact.special |= ask.special;
+            let of_pair = |input: &String| {
+                let contexts = map.resolve(input).map(|field| field.contexts()).unwrap_or_default();
+                contexts.iter().any(|context| fact.contexts.contains(&canonical(context)))
+            };
+            let fields: Vec<String> = usage.inputs.iter().filter(|input| of_pair(input)).cloned().collect();
+            if usage.inputs_text.is_empty()
+                && let Some(strategy) = manifest.strategy(&usage.strategy)
+            {
+                let lines =
+                    strategy.inputs.iter().filter(|input| fields.contains(&input.value)).map(|input| input.line);
+                if let Some(line) = lines.min() {
+                    fact.sources = vec![Source { path: names.manifest.clone(), line, run: None }];
+                }
+            }
+            merge(&mut fact.fields, fields);
+        }
+    }
+    facts.into_values().collect()
+}
+
+/// What the record calls the files that facts point into.
+#[derive(Debug, Clone)]
+pub struct Names {
+    pub manifest: String,
+    pub policy: String,
+}
+
+/// The first identifier namespace that both contexts hold, by the data map.
+fn link(map: &DataMap, contexts: &[String], canonical: &impl Fn(&str) -> String) -> Option<String> {
+    let of = |context: &String| -> std::collections::BTreeSet<&String> {
+        let fields = map.fields.values().filter(|field| canonical(&field.context) == *context);
+        fields.filter_map(|field| field.identity.as_ref()).collect()
+    };
+    let (first, second) = (of(contexts.first()?), of(contexts.get(1)?));
+    first.intersection(&second).next().map(|namespace| (*namespace).clone())
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
-use crate::stats::Interval;
+use crate::manifest::{Measure, Metric, Unit};
+use crate::replay::outcomes::{Cell, SEVERAL, UNKNOWN};
+use crate::stats::{ClusterSums, Interval, Proportion, benjamini_hochberg, proportion, ratio_mean, share};
 
 /// One segment under one strategy, beside the reference segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -107,4 +109,202 @@ impl FactKind for OutcomeParity {
         }
         evidence
     }
+}
+
+/// Compares the cells of every metric, strategy and attribute. Cells come sorted, all of a group together.
+pub fn measure(cells: &[Cell], measure: &Measure) -> Vec<OutcomeParity> {
+    let mut facts = Vec::new();
+    let references = references(cells, measure);
+    let key = |cell: &Cell| (cell.metric, cell.strategy.clone(), cell.attribute.clone(), cell.within.clone());
+    for group in cells.chunk_by(|a, b| key(a) == key(b)) {
+        let reference = group.first().and_then(|cell| references.get(&cell.attribute));
+        facts.extend(compare_group(group, reference, measure));
+    }
+    correct(&mut facts);
+    facts
+}
+
+/// The reference value of each attribute: the manifest's, else the one with the most units over the whole log, so that
+/// every strategy is held to the same one.
+fn references(cells: &[Cell], measure: &Measure) -> BTreeMap<String, String> {
+    let mut units: BTreeMap<&String, BTreeMap<&String, u64>> = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| cell.within.is_none() && comparable(cell, measure)) {
+        *units.entry(&cell.attribute).or_default().entry(&cell.value).or_default() += cell.units;
+    }
+    let largest = units.into_iter().filter_map(|(attribute, values)| {
+        let (value, _) = values.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)))?;
+        Some((attribute.clone(), value.clone()))
+    });
+    let mut references: BTreeMap<String, String> = largest.collect();
+    for segment in &measure.segments {
+        if let Some(fixed) = &segment.reference {
+            references.insert(segment.attribute.value.clone(), fixed.value.clone());
+        }
+    }
+    references
+}
+
+fn is_known(cell: &Cell) -> bool {
+    cell.value != UNKNOWN && cell.value != SEVERAL
+}
+
+fn comparable(cell: &Cell, measure: &Measure) -> bool {
+    is_known(cell) && cell.units >= measure.min_cell
+}
+
+fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) -> Vec<OutcomeParity> {
+    let reference_cell = cells.iter().find(|cell| Some(&cell.value) == reference && comparable(cell, measure));
+    let rate = |cell: &&Cell| cell.sums.y / cell.sums.n;
+    let favoured = cells
+        .iter()
+        .filter(|cell| comparable(cell, measure))
+        .max_by(|a, b| rate(a).total_cmp(&rate(b)).then_with(|| b.value.cmp(&a.value)));
+    let suppressed = cells.iter().filter(|cell| cell.units < measure.min_cell).count();
+    // One hidden count is the total less the others: then the smallest shown count is withheld with it.
+    let withheld = (suppressed == 1)
+        .then(|| {
+            cells.iter().filter(|cell| cell.units >= measure.min_cell).min_by_key(|cell| (cell.units, &cell.value))
+        })
+        .flatten();
+    let segment = |cell: &Cell, value: &str| BTreeMap::from([(cell.attribute.clone(), value.to_owned())]);
+    cells
+        .iter()
+        .map(|cell| {
+            let hidden = cell.units < measure.min_cell;
+            let is_reference = reference_cell.is_some_and(|r| r.value == cell.value);
+            let pair = |other: Option<&Cell>| {
+                other.filter(|o| comparable(cell, measure) && o.value != cell.value).map(|o| Pair::of(cell, o, measure))
+            };
+            let against = pair(reference_cell);
+            let ratio = against.as_ref().and_then(|pair| pair.ratio.clone());
+            let comparison = match () {
+                () if hidden => Comparison::Suppressed,
+                () if !is_known(cell) => Comparison::Unknown,
+                () if is_reference => Comparison::Reference,
+                () if ratio.is_none() => Comparison::Undefined,
+                () => Comparison::Compared,
+            };
+            let show_counts = !hidden && withheld.is_none_or(|w| w.value != cell.value);
+            let by_subject = measure.unit == Unit::Subject;
+            OutcomeParity {
+                strategy: cell.strategy.clone(),
+                metric: cell.metric.id().to_owned(),
+                segment: segment(cell, &cell.value),
+                reference: reference.map(|value| segment(cell, value)).unwrap_or_default(),
+                within: cell.within.iter().cloned().collect(),
+                unit: measure.unit.id().to_owned(),
+                comparison,
+                subjects: (show_counts && by_subject).then_some(cell.units),
+                impressions: show_counts.then_some(cell.impressions),
+                rate: if hidden { None } else { rate_of(cell, measure) },
+                reference_rate: reference_cell.and_then(|r| rate_of(r, measure)),
+                to_decide: against.as_ref().and_then(|pair| pair.to_decide(measure)),
+                difference: against.as_ref().and_then(|pair| pair.difference.clone()),
+                p_value: against.as_ref().and_then(|pair| pair.p_value),
+                q_value: None,
+                ratio,
+                suppressed: hidden,
+                counts_withheld: !show_counts && !hidden,
+                most_favoured: favoured.filter(|_| comparable(cell, measure)).map(|best| MostFavoured {
+                    segment: segment(best, &best.value),
+                    ratio: pair(Some(best)).and_then(|pair| pair.ratio),
+                }),
+            }
+        })
+        .collect()
+}
+
+/// Sets every q: Benjamini-Hochberg over all comparisons of one metric.
+fn correct(facts: &mut [OutcomeParity]) {
+    for metric in Metric::ALL {
+        let family: Vec<usize> =
+            (0..facts.len()).filter(|&i| facts[i].metric == metric.id() && facts[i].p_value.is_some()).collect();
+        let p: Vec<f64> = family.iter().filter_map(|&i| facts[i].p_value).collect();
+        for (&index, q) in family.iter().zip(benjamini_hochberg(&p)) {
+            facts[index].q_value = Some(q);
+        }
+    }
+}
+
+/// How the numbers of a cell are read: rows that each stand for themselves, or sums over subjects.
+enum Reading {
+    /// Independent rows that are 0 or 1.
+    Rows(Proportion),
+    /// Independent rows of any size.
+    Amounts(ClusterSums),
+    /// Subjects, with rows that are 0 or 1.
+    Shares(ClusterSums),
+    /// Subjects, with rows of any size.
+    Means(ClusterSums),
+}
+
+fn reading(cell: &Cell, measure: &Measure) -> Reading {
+    match (measure.unit, cell.metric) {
+        (Unit::Subject, Metric::Revenue) => Reading::Means(cell.sums),
+        (Unit::Subject, _) => Reading::Shares(cell.sums),
+        (Unit::Impression, Metric::Revenue) => {
+            Reading::Amounts(ClusterSums::of_rows(cell.units, cell.sums.y, cell.sums.yy))
+        }
+        (Unit::Impression, _) => {
+            Reading::Rows(Proportion { successes: cell.sums.y.round() as u64, trials: cell.units })
+        }
+    }
+}
+
+fn rate_of(cell: &Cell, measure: &Measure) -> Option<Interval> {
+    match reading(cell, measure) {
+        Reading::Rows(rows) => rows.wilson(measure.level),
+        Reading::Amounts(sums) | Reading::Means(sums) => sums.mean()?.interval(measure.level),
+        Reading::Shares(sums) => share::interval(&sums, measure.level),
+    }
+}
+
+/// A segment beside another one.
+struct Pair {
+    ratio: Option<Interval>,
+    difference: Option<Interval>,
+    p_value: Option<f64>,
+    units: Option<u64>,
+}
+
+impl Pair {
+    fn of(a: &Cell, b: &Cell, measure: &Measure) -> Self {
+        let (level, bound) = (measure.level, measure.decide_at);
+        match (reading(a, measure), reading(b, measure)) {
+            (Reading::Rows(a), Reading::Rows(b)) => Self {
+                ratio: proportion::katz(a, b, level),
+                difference: proportion::newcombe(a, b, level),
+                p_value: proportion::z_test(a, b),
+                units: proportion::katz_units(a, b, bound, level),
+            },
+            (Reading::Shares(a), Reading::Shares(b)) => Self {
+                ratio: share::ratio(&a, &b, level),
+                difference: share::difference(&a, &b, level),
+                p_value: share::p_value(&a, &b),
+                units: units(&a, &b, measure),
+            },
+            (Reading::Means(a) | Reading::Amounts(a), Reading::Means(b) | Reading::Amounts(b)) => {
+                let means = a.mean().zip(b.mean());
+                Self {
+                    ratio: means.and_then(|(a, b)| ratio_mean::ratio(&a, &b, level)),
+                    difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
+                    p_value: means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)),
+                    units: units(&a, &b, measure),
+                }
+            }
+            // One metric is read in one way.
+            _ => Self { ratio: None, difference: None, p_value: None, units: None },
+        }
+    }
+
+    /// Set where the bound lies within the interval of the ratio.
+    fn to_decide(&self, measure: &Measure) -> Option<ToDecide> {
+        let bound = measure.decide_at;
+        let open = self.ratio.as_ref().is_some_and(|ratio| ratio.low < bound && bound <= ratio.high);
+        self.units.filter(|_| open).map(|units| ToDecide { bound, units })
+    }
+}
+
+fn units(a: &ClusterSums, b: &ClusterSums, measure: &Measure) -> Option<u64> {
+    ratio_mean::units_to_decide(&a.mean()?, &b.mean()?, measure.decide_at, measure.level)
 }

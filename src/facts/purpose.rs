@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use crate::evidence::data_map::DataMap;
+use crate::evidence::taxonomy::{covers, is_personal};
 use crate::findings::Evidence;
+use crate::manifest::{LegalBasis, Manifest};
+use crate::replay::log::Log;
 
 /// One strategy, declared or seen in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +36,9 @@ pub struct Purpose {
     pub review_overdue: Option<bool>,
     /// Decisions in the log; null when there is no log.
     pub decisions: Option<u64>,
+    /// Personal categories it uses that no privacy declaration of the data map covers for this purpose; null when the
+    /// data map describes no system.
+    pub unregistered_categories: Option<Vec<String>>,
     /// File and line of the declaration.
     pub declared_at: Option<Place>,
 }
@@ -66,4 +73,58 @@ impl FactKind for Purpose {
         }
         evidence
     }
+}
+
+/// Sets the manifest's declarations beside the log, in order of strategies. `manifest_name` is what the record calls
+/// the manifest.
+pub fn measure(
+    manifest: &Manifest,
+    manifest_name: &str,
+    map: Option<&DataMap>,
+    log: Option<&Log>,
+    as_of: Option<chrono::NaiveDate>,
+) -> Vec<Purpose> {
+    let declared = manifest.strategies.iter().map(|s| s.id.value.as_str());
+    let seen = log.into_iter().flat_map(|log| log.decisions.keys().map(String::as_str));
+    let all: std::collections::BTreeSet<&str> = declared.chain(seen).collect();
+    let one = |id: &str| {
+        let strategy = manifest.strategy(id);
+        let purpose = strategy.and_then(|s| manifest.purpose(&s.purpose));
+        let horizon = strategy.and_then(|s| s.horizon);
+        let review = purpose.and_then(|p| p.review_date);
+        let text = |text: Option<&String>| text.filter(|t| !t.trim().is_empty()).cloned();
+        Purpose {
+            strategy: id.to_owned(),
+            declared: strategy.is_some(),
+            purpose: strategy.map(|s| s.purpose.value.clone()),
+            legal_basis: purpose.and_then(|p| p.legal_basis).map(|b| LegalBasis::id(b).to_owned()),
+            benefit: text(purpose.and_then(|p| p.benefit.as_ref())),
+            objective: text(strategy.and_then(|s| s.objective.as_ref())),
+            horizon: horizon.map(|h| h.id().to_owned()),
+            logic: text(strategy.and_then(|s| s.logic.as_ref())),
+            owner: text(strategy.map(|s| s.owner.as_ref().unwrap_or(&manifest.system.owner))),
+            profiling: strategy.map(|s| s.profiling),
+            review_date: review.map(|day| day.to_string()),
+            review_overdue: review.zip(as_of).map(|(review, today)| review < today),
+            decisions: log.map(|log| log.decisions.get(id).copied().unwrap_or(0)),
+            unregistered_categories: map.filter(|m| m.has_systems).and(strategy).map(|s| unregistered(s, map)),
+            declared_at: strategy.map(|s| Place { path: manifest_name.to_owned(), line: s.id.line }),
+        }
+    };
+    all.into_iter().map(one).collect()
+}
+
+/// Personal categories that a strategy uses for its purpose, and that no privacy declaration covers for that use.
+fn unregistered(strategy: &crate::manifest::Strategy, map: Option<&DataMap>) -> Vec<String> {
+    let Some(map) = map else { return Vec::new() };
+    let used = strategy.inputs.iter().filter_map(|input| map.resolve(input)).flat_map(|field| field.parts.into_keys());
+    let used: std::collections::BTreeSet<String> =
+        used.map(|(category, _)| category).filter(|c| !c.is_empty() && is_personal(c)).collect();
+    let registered = |category: &String| {
+        map.declarations.iter().any(|declaration| {
+            covers(&declaration.data_use, &strategy.purpose)
+                && declaration.data_categories.iter().any(|declared| covers(declared, category))
+        })
+    };
+    used.into_iter().filter(|category| !registered(category)).collect()
 }

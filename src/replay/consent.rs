@@ -92,11 +92,8 @@ impl Scope {
     pub fn covers(&self, need: &Need) -> bool {
         let categories = self.categories.is_empty()
             || need.categories.iter().all(|needed| self.categories.iter().any(|own| covers(own, needed)));
-        let contexts = if self.contexts.is_empty() {
-            need.contexts.len() == 1
-        } else {
-            need.contexts.is_subset(&self.contexts)
-        };
+        let contexts =
+            if self.contexts.is_empty() { need.contexts.len() == 1 } else { need.contexts.is_subset(&self.contexts) };
         covers(&self.purpose, &need.purpose) && categories && contexts
     }
 
@@ -213,11 +210,8 @@ impl Replay<'_> {
                 text.split(LIST).map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect()
             };
             let (purpose, categories, contexts) = (text("purpose"), text("categories"), text("contexts"));
-            let written = Scope {
-                purpose: purpose.clone(),
-                categories: elements(&categories),
-                contexts: elements(&contexts),
-            };
+            let written =
+                Scope { purpose: purpose.clone(), categories: elements(&categories), contexts: elements(&contexts) };
             self.check(&written, &purpose, &categories, &contexts).await?;
             let scope = Scope {
                 contexts: written.contexts.iter().map(|c| self.policy.canonical(c).to_owned()).collect(),
@@ -249,7 +243,12 @@ impl Replay<'_> {
         let unknown = |names: &BTreeSet<String>, known: &BTreeSet<String>| names.difference(known).next().cloned();
         let purposes = BTreeSet::from([scope.purpose.clone()]);
         let found = [
-            ("purpose", unknown(&purposes, &self.taxonomy.data_uses), "is not in the taxonomy", &self.taxonomy.data_uses),
+            (
+                "purpose",
+                unknown(&purposes, &self.taxonomy.data_uses),
+                "is not in the taxonomy",
+                &self.taxonomy.data_uses,
+            ),
             (
                 "data category",
                 unknown(&scope.categories, &self.taxonomy.data_categories),
@@ -272,7 +271,10 @@ impl Replay<'_> {
             ))
             .await?;
         let file = self.manifest.resolve(place.text(FILE, 0).unwrap_or_default());
-        Err(Problem::new(format!("{what} `{name}` {why}")).at(file, place.count(LINE, 0), 0).suggest(&name, known).into())
+        Err(Problem::new(format!("{what} `{name}` {why}"))
+            .at(file, place.count(LINE, 0), 0)
+            .suggest(&name, known)
+            .into())
     }
 
     /// Table `lanes`: which record, by scope and status, does what on which lane.
@@ -286,7 +288,16 @@ impl Replay<'_> {
                 for status in Status::ALL {
                     if let Some(effect) = status.effect(id, scope, lane, need) {
                         let objection = i64::from(lane.scope.is_none());
-                        rows.push([id as i64, status as i64, number as i64, effect as i64, objection, grace, word, bit]);
+                        rows.push([
+                            id as i64,
+                            status as i64,
+                            number as i64,
+                            effect as i64,
+                            objection,
+                            grace,
+                            word,
+                            bit,
+                        ]);
                     }
                 }
             }
@@ -318,7 +329,8 @@ impl Replay<'_> {
         let columns = mask_columns(lanes);
         let (masks, join) = if self.have_records {
             let masks = columns.iter().map(|m| format!("coalesce(t.{m}, -1) AS {m}")).collect::<Vec<_>>();
-            let join = "LEFT JOIN consent_timeline t ON d.subject_id = t.subject_id AND d.at >= t.since AND d.at < t.until";
+            let join =
+                "LEFT JOIN consent_timeline t ON d.subject_id = t.subject_id AND d.at >= t.since AND d.at < t.until";
             (masks, join)
         } else {
             (columns.iter().map(|m| format!("CAST(-1 AS BIGINT) AS {m}")).collect(), "")
@@ -551,11 +563,15 @@ fn timeline_sql(lanes: usize) -> String {
         "SELECT *, coalesce(lead(at) OVER (PARTITION BY subject_id, lane ORDER BY at, effect), {never}) AS next FROM ({changes})"
     );
     // Grace is for use that was lawful until now: a live grant, or no objection so far where none was needed.
-    let lawful = format!("(before = {grant} AND lapse > at) OR (objection = 1 AND (before IS NULL OR before = {grant}))");
-    let graced = format!("effect >= {refuse} AND ({lawful}) AND (effect = {} OR objection = 1)", Effect::Withdraw as i64);
+    let lawful =
+        format!("(before = {grant} AND lapse > at) OR (objection = 1 AND (before IS NULL OR before = {grant}))");
+    let graced =
+        format!("effect >= {refuse} AND ({lawful}) AND (effect = {} OR objection = 1)", Effect::Withdraw as i64);
     let grace_end = format!("CASE WHEN {graced} AND grace > 0 THEN least(at + grace + 1, next) ELSE at END");
     let span = |mask: &str, when: &str, since: &str, until: &str| {
-        format!("SELECT subject_id, word, bit, '{mask}' AS mask, {since} AS since, {until} AS until FROM spans WHERE {when}")
+        format!(
+            "SELECT subject_id, word, bit, '{mask}' AS mask, {since} AS since, {until} AS until FROM spans WHERE {when}"
+        )
     };
     let states = [
         span("g", &format!("effect = {grant}"), "at", "least(next, expires)"),

@@ -114,7 +114,11 @@ fn kept(rows: &str, rejected: bool) -> String {
 fn columns(table: &Table, item: impl Fn(&str) -> String) -> String {
     let canonical = Role::Recommendations.columns().iter();
     let mut all: Vec<String> = canonical
-        .map(|column| if column.per_item { format!("{} AS {}", item(column.name), column.name) } else { column.name.into() })
+        .map(
+            |column| {
+                if column.per_item { format!("{} AS {}", item(column.name), column.name) } else { column.name.into() }
+            },
+        )
         .collect();
     all.extend(attributes(table).iter().map(|name| crate::engine::quoted(name)));
     all.join(", ")
@@ -219,14 +223,7 @@ async fn repeated_decisions(engine: &Engine) -> Result<Vec<Reject>> {
     locate(engine, "recommendations_decisions", ROW_KEY, "", &suspects, "request").await
 }
 
-async fn locate(
-    engine: &Engine,
-    rows: &str,
-    key: &str,
-    also: &str,
-    suspects: &str,
-    what: &str,
-) -> Result<Vec<Reject>> {
+async fn locate(engine: &Engine, rows: &str, key: &str, also: &str, suspects: &str, what: &str) -> Result<Vec<Reject>> {
     engine.stage("suspects", suspects).await?;
     if engine.rows("SELECT count(*) AS n FROM suspects").await?.count("n", 0) == 0 {
         return Ok(Vec::new());

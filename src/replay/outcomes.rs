@@ -67,7 +67,8 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
                     strategy: rows.text("strategy", row).unwrap_or_default().to_owned(),
                     metric: *metric,
                     value: rows.text("value", row).unwrap_or_default().to_owned(),
-                    within: within.map(|column| (column.clone(), rows.text("within", row).unwrap_or_default().to_owned())),
+                    within: within
+                        .map(|column| (column.clone(), rows.text("within", row).unwrap_or_default().to_owned())),
                     units,
                     impressions: rows.count(&format!("{id}_n"), row),
                     sums: ClusterSums {
@@ -77,6 +78,7 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
                         nn: sum("nn"),
                         yy: sum("yy") * scale * scale,
                         ny: sum("ny") * scale,
+                        ..ClusterSums::default()
                     },
                     attribute,
                 });
@@ -84,13 +86,20 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
         }
     }
     cells.sort_by(|a, b| {
-        (a.metric, &a.strategy, &a.attribute, &a.within, &a.value).cmp(&(b.metric, &b.strategy, &b.attribute, &b.within, &b.value))
+        (a.metric, &a.strategy, &a.attribute, &a.within, &a.value).cmp(&(
+            b.metric,
+            &b.strategy,
+            &b.attribute,
+            &b.within,
+            &b.value,
+        ))
     });
     Ok(cells)
 }
 
 fn sql(question: &Question<'_>, within: Option<&str>) -> String {
-    let within_column = within.map_or("''".to_owned(), |w| format!("coalesce(CAST(i.{} AS VARCHAR), '{UNKNOWN}')", quoted(w)));
+    let within_column =
+        within.map_or("''".to_owned(), |w| format!("coalesce(CAST(i.{} AS VARCHAR), '{UNKNOWN}')", quoted(w)));
     let from_log = |(name, home): (&String, &Home)| (*home == Home::Log).then(|| name.clone());
     let log_attributes: Vec<String> = question.attributes.iter().filter_map(from_log).collect();
     let per_unit = match question.unit {

@@ -106,7 +106,14 @@ pub async fn of_log(engine: &Engine, manifest: &Manifest, map: &DataMap) -> Resu
         .collect())
 }
 
-fn make(manifest: &Manifest, map: &DataMap, strategy: String, inputs_text: String, jurisdiction: String, n: u64) -> Use {
+fn make(
+    manifest: &Manifest,
+    map: &DataMap,
+    strategy: String,
+    inputs_text: String,
+    jurisdiction: String,
+    n: u64,
+) -> Use {
     let declared = manifest.strategy(&strategy);
     let mut inputs: BTreeSet<String> =
         inputs_text.split(LIST).map(str::trim).filter(|input| !input.is_empty()).map(str::to_owned).collect();
@@ -166,7 +173,8 @@ pub fn ask(usage: &Use, purpose: &str, policy: &ConsentPolicy, manifest: &Manife
         };
         categories.insert(category.clone(), CategoryAsk { basis, special, contexts, requirement, line: stated.line });
     }
-    let contexts: Vec<&String> = parts.keys().map(|(_, context)| context).collect::<BTreeSet<_>>().into_iter().collect();
+    let contexts: Vec<&String> =
+        parts.keys().map(|(_, context)| context).collect::<BTreeSet<_>>().into_iter().collect();
     let mut pairs = BTreeMap::new();
     for (index, a) in contexts.iter().enumerate() {
         for b in &contexts[index + 1..] {
