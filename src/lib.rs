@@ -6,6 +6,7 @@ pub mod findings;
 pub mod manifest;
 pub mod playbook;
 pub mod record;
+pub mod rules;
 pub mod stats;
 pub mod yaml;
 
