@@ -315,3 +315,52 @@ fn roots(kind: &Kind, params: BTreeMap<String, Field>) -> Roots {
         ("audit", Type::of_schema(&audit)),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(folder: &Path, rules: &str) -> Document<Manifest> {
+        let text = format!("probity: 1\nsystem: {{ name: s, owner: o }}\nevidence: {{}}\nrules:\n{rules}");
+        Document::parse(&folder.join("audit.yaml"), text).unwrap()
+    }
+
+    #[test]
+    fn packs_are_found_by_name_or_by_path_beside_the_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = "pack: { id: house, version: '1', title: t }\nrules:\n  - { id: no-clicks, title: t, step: assess-risks, \
+                   severity: low, on: outcome_parity, fail_when: fact.metric == \"click\", message: m, why: w, remedy: r }\n";
+        std::fs::write(folder.path().join("house.yaml"), own).unwrap();
+        let packs = load(&manifest(folder.path(), "  packs: [playbook, house.yaml]\n")).unwrap();
+        let found: Vec<(&str, Option<&Path>)> = packs.iter().map(|p| (p.id.as_str(), p.path.as_deref())).collect();
+        assert_eq!(found, [("playbook", None), ("house", Some(Path::new("house.yaml")))]);
+
+        std::fs::write(folder.path().join("house.yaml"), own.replace("fact.metric", "fact.metrik")).unwrap();
+        let told = load(&manifest(folder.path(), "  packs: [house.yaml]\n")).unwrap_err().to_string();
+        assert!(told.contains("house.yaml:3:") && told.ends_with("(did you mean `metric`?)"), "{told}");
+        let told = load(&manifest(folder.path(), "  packs: [./none.yaml]\n")).unwrap_err().to_string();
+        assert!(told.ends_with("none.yaml: cannot read: no such file or folder"), "{told}");
+    }
+
+    #[test]
+    fn an_unknown_pack_and_a_rule_that_two_packs_hold_are_told_where_they_are_named() {
+        let told = |rules: &str| load(&manifest(Path::new(""), rules)).unwrap_err().to_string();
+        assert_eq!(
+            told("  packs: [playbok]\n"),
+            "audit.yaml:5:11: unknown rule pack `playbok` (did you mean `playbook`?)"
+        );
+        assert!(
+            told("  packs: [playbook, playbook]\n").starts_with("audit.yaml:5:21: rule `undeclared-strategy` is in")
+        );
+        let unknown = told("  params: { outcome-four-fifths: { flour: 0.9 } }\n");
+        assert_eq!(unknown, "audit.yaml: rule `outcome-four-fifths` has no parameter `flour` (did you mean `floor`?)");
+    }
+
+    #[test]
+    fn the_published_schema_knows_every_key_and_no_other() {
+        let schema = SchemaGenerator::default().into_root_schema_for::<PackFile>();
+        let rule = &schema.as_value()["$defs"]["Rule"];
+        assert_eq!(rule["additionalProperties"], Value::Bool(false));
+        assert!(rule["properties"].get("where").is_some() && rule["properties"].get("applies").is_none());
+    }
+}
