@@ -211,3 +211,14 @@ pub fn rfc3339(microseconds: i64) -> String {
     chrono::DateTime::from_timestamp_micros(microseconds)
         .map_or_else(|| microseconds.to_string(), |t| t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }
+
+/// Half of the machine's memory, in bytes; 2 GiB where that cannot be known. The process uses about twice the pool, so
+/// the pool gets half of that again.
+pub fn default_memory() -> usize {
+    const FALLBACK: usize = 2 << 30;
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?.to_owned();
+        line.split_whitespace().nth(1)?.parse::<usize>().ok()
+    });
+    total.map_or(FALLBACK, |kibibytes| kibibytes / 4 * 1024)
+}

@@ -1,5 +1,6 @@
 //! Probity audits personalization.
 
+pub mod audit;
 pub mod engine;
 pub mod error;
 pub mod evidence;
@@ -10,6 +11,7 @@ pub mod playbook;
 pub mod progress;
 pub mod record;
 pub mod replay;
+pub mod rules;
 pub mod stats;
 pub mod yaml;
 

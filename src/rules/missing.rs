@@ -1,0 +1,38 @@
+//! What is missing when there is no fact of a kind, in words.
+
+use crate::facts::Fact;
+use crate::playbook::Verdict;
+
+/// The verdict of a rule whose kind of fact does not occur, and why. Not evidenced, unless the other facts show that
+/// the question does not arise.
+pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: bool) -> (Verdict, String) {
+    let missing = |reason: &str| (Verdict::NotEvidenced, reason.to_owned());
+    if needs_log && !have_log {
+        return missing("no recommendation log was handed over");
+    }
+    let fields = || facts.iter().filter_map(|fact| if let Fact::Field(field) = fact { Some(field) } else { None });
+    match kind {
+        "purpose" => missing("no strategy is declared, and no log shows one"),
+        "field" => missing("no strategy declares an input, and no row of the log names one"),
+        "data_use" => missing(
+            "no use of data was told apart: that takes strategies with inputs, a data map with categories and a consent \
+             policy",
+        ),
+        "join" => {
+            let unknown = fields().filter(|field| !field.mapped || !field.context_declared).count();
+            match (fields().count(), unknown) {
+                (0, _) => missing("no strategy declares an input, so that a combination of contexts could not show"),
+                (_, 0) => (Verdict::NotApplicable, "no decision combined two contexts".to_owned()),
+                (_, unknown) => missing(&format!(
+                    "no combination showed, but the context of {unknown} inputs is not declared, which could hide one"
+                )),
+            }
+        }
+        "outcome_parity" => missing(
+            "nothing was compared: that takes a segment (`measure.segments`) and an outcome column in the log (`clicked`, \
+             `converted` or `revenue`)",
+        ),
+        "evidence_quality" => missing("no evidence was handed over"),
+        other => missing(&format!("no fact of the kind `{other}` was measured")),
+    }
+}
