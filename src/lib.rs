@@ -4,6 +4,7 @@ pub mod error;
 pub mod facts;
 pub mod findings;
 pub mod manifest;
+pub mod outputs;
 pub mod playbook;
 pub mod record;
 pub mod stats;
