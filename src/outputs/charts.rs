@@ -65,7 +65,8 @@ pub fn axis(scale: Scale, bounds: &[f64]) -> String {
     let mut svg = String::from(r#"<svg class="axis" aria-hidden="true" focusable="false">"#);
     for &bound in bounds.iter().filter(|&&bound| scale.shows(bound)) {
         let x = scale.at(bound);
-        let _ = write!(svg, r#"<text class="bound" x="{x:.2}%" y="11" text-anchor="middle">bound {}</text>"#, short(bound));
+        let _ =
+            write!(svg, r#"<text class="bound" x="{x:.2}%" y="11" text-anchor="middle">bound {}</text>"#, short(bound));
     }
     for tick in scale.ticks() {
         let x = scale.at(tick);
@@ -193,7 +194,8 @@ mod tests {
     #[test]
     fn hostile_labels_are_escaped_and_ends_beyond_the_axis_are_arrows() {
         let scale = Scale::around([0.5]);
-        let of = Whisker { label: "\"><img src=x>", estimate: 0.6, low: 0.01, high: 0.9, mark: "fail", verdict: "fail" };
+        let of =
+            Whisker { label: "\"><img src=x>", estimate: 0.6, low: 0.01, high: 0.9, mark: "fail", verdict: "fail" };
         let svg = whisker(scale, &[0.8], of);
         assert!(!svg.contains("<img"));
         assert!(svg.contains("&quot;&gt;&lt;img"));

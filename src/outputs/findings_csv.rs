@@ -4,8 +4,7 @@ use crate::error::{Error, Result};
 use crate::findings::{Disposition, Evidence, Finding};
 use crate::record::Record;
 
-const COLUMNS: [&str; 8] =
-    ["rule", "step", "severity", "status", "disposition", "fingerprint", "message", "evidence"];
+const COLUMNS: [&str; 8] = ["rule", "step", "severity", "status", "disposition", "fingerprint", "message", "evidence"];
 
 /// All findings, in the record's order, as RFC 4180 CSV.
 pub fn render(record: &Record) -> Result<Vec<u8>> {
@@ -106,7 +105,10 @@ mod tests {
 
     #[test]
     fn a_place_follows_its_value() {
-        assert_eq!(flat(&Evidence::place("policy clause", "consent", "policy.yaml", 12)), "policy clause: consent (policy.yaml:12)");
+        assert_eq!(
+            flat(&Evidence::place("policy clause", "consent", "policy.yaml", 12)),
+            "policy clause: consent (policy.yaml:12)"
+        );
         assert_eq!(flat(&Evidence::value("fields", "a, b")), "fields: a, b");
     }
 }

@@ -64,10 +64,17 @@ fn engine() -> Result<Tera> {
 
 /// A verdict's word by its name in the record, and the words of what is no verdict but has a place beside them.
 fn verdict_word(name: &str) -> &str {
-    [Verdict::NotApplicable, Verdict::Pass, Verdict::Manual, Verdict::NotEvidenced, Verdict::Inconclusive, Verdict::Fail]
-        .into_iter()
-        .find(|verdict| verdict_name(*verdict) == name)
-        .map_or(name, |verdict| verdict.label())
+    [
+        Verdict::NotApplicable,
+        Verdict::Pass,
+        Verdict::Manual,
+        Verdict::NotEvidenced,
+        Verdict::Inconclusive,
+        Verdict::Fail,
+    ]
+    .into_iter()
+    .find(|verdict| verdict_name(*verdict) == name)
+    .map_or(name, |verdict| verdict.label())
 }
 
 /// A verdict's name in the record: the style sheet's classes and the symbols' ids are made of it.

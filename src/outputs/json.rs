@@ -25,7 +25,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Record> {
     let value: serde_json::Value =
         serde_json::from_slice(bytes).map_err(|error| at(path, &error, "this is not the JSON of an audit record"))?;
     let Some(version) = value.get("schema_version").and_then(serde_json::Value::as_str) else {
-        return Err(Problem::in_file(path, "this is not an audit record: it has no `schema_version`").help(HELP).into());
+        return Err(Problem::in_file(path, "this is not an audit record: it has no `schema_version`")
+            .help(HELP)
+            .into());
     };
     if major(version) != major(SCHEMA_VERSION) {
         let message = format!("the record has schema version `{version}`, and this program reads {SCHEMA_VERSION}");
@@ -44,10 +46,7 @@ fn major(version: &str) -> &str {
 fn at(path: &Path, error: &serde_json::Error, what: &str) -> Error {
     let text = error.to_string();
     let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-    Problem::new(format!("{what}: {reason}"))
-        .at(path, error.line() as u64, error.column() as u64)
-        .help(HELP)
-        .into()
+    Problem::new(format!("{what}: {reason}")).at(path, error.line() as u64, error.column() as u64).help(HELP).into()
 }
 
 #[cfg(test)]
@@ -73,7 +72,10 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_refused_with_its_line() {
-        assert!(fault("{\n  \"a\": ,\n}").starts_with("audit.json:2:8: this is not the JSON of an audit record: expected value"));
+        assert!(
+            fault("{\n  \"a\": ,\n}")
+                .starts_with("audit.json:2:8: this is not the JSON of an audit record: expected value")
+        );
         assert!(fault("{\"name\": 1}").contains("it has no `schema_version`"));
         assert!(fault("[]").contains("it has no `schema_version`"));
         assert!(fault("{\"schema_version\": \"9.1\"}").contains("schema version `9.1`"));

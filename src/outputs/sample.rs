@@ -27,14 +27,38 @@ pub fn record() -> Record {
     let field = find(&|fact| matches!(fact, Fact::Field(field) if !field.mapped));
     let purpose = find(&|fact| matches!(fact, Fact::Purpose(purpose) if !purpose.declared));
     let mut findings = vec![
-        finding("join-needs-consent", Step::DesignForChoice, Severity::Critical, Verdict::Fail, join,
-            "ranker_v2 combined store and web 18,204 times for 2,310 people without a grant that covers both"),
-        finding("use-needs-basis", Step::DesignForChoice, Severity::High, Verdict::Fail, use_,
-            "ranker_v2 used user.health 5,120 times for 640 people without explicit consent"),
-        finding("input-mapped", Step::MapDataSensitivity, Severity::Medium, Verdict::Fail, field,
-            &format!("ranker_v2 reads {}, which the data map does not know", HOSTILE[0])),
-        finding("strategy-declared", Step::ClarifyPurpose, Severity::High, Verdict::Fail, purpose,
-            &format!("{} decided 120 times and nobody declared it", HOSTILE[1])),
+        finding(
+            "join-needs-consent",
+            Step::DesignForChoice,
+            Severity::Critical,
+            Verdict::Fail,
+            join,
+            "ranker_v2 combined store and web 18,204 times for 2,310 people without a grant that covers both",
+        ),
+        finding(
+            "use-needs-basis",
+            Step::DesignForChoice,
+            Severity::High,
+            Verdict::Fail,
+            use_,
+            "ranker_v2 used user.health 5,120 times for 640 people without explicit consent",
+        ),
+        finding(
+            "input-mapped",
+            Step::MapDataSensitivity,
+            Severity::Medium,
+            Verdict::Fail,
+            field,
+            &format!("ranker_v2 reads {}, which the data map does not know", HOSTILE[0]),
+        ),
+        finding(
+            "strategy-declared",
+            Step::ClarifyPurpose,
+            Severity::High,
+            Verdict::Fail,
+            purpose,
+            &format!("{} decided 120 times and nobody declared it", HOSTILE[1]),
+        ),
     ];
     findings[1].disposition = Disposition::Waived;
     findings[2].disposition = Disposition::Baseline;
@@ -54,7 +78,10 @@ pub fn record() -> Record {
         }
         if status != Verdict::Pass {
             let segment = crate::facts::attributes(&fact.segment);
-            let message = format!("{segment} gets {:.2} of the reference's {} from {}", ratio.estimate, fact.metric, fact.strategy);
+            let message = format!(
+                "{segment} gets {:.2} of the reference's {} from {}",
+                ratio.estimate, fact.metric, fact.strategy
+            );
             findings.push(finding("outcome-four-fifths", Step::TestForBias, Severity::High, status, index, &message));
         }
     }
@@ -150,8 +177,14 @@ fn finding(rule: &str, step: Step, severity: Severity, status: Verdict, fact: us
 
 #[allow(clippy::too_many_arguments)]
 fn rule(
-    id: &str, title: &str, severity: &str, status: &str, on: Option<&str>, reason: Option<&str>,
-    verdicts: serde_json::Value, params: serde_json::Value,
+    id: &str,
+    title: &str,
+    severity: &str,
+    status: &str,
+    on: Option<&str>,
+    reason: Option<&str>,
+    verdicts: serde_json::Value,
+    params: serde_json::Value,
 ) -> serde_json::Value {
     json!({
         "id": id, "pack": "playbook", "title": title, "severity": severity, "status": status, "reason": reason, "on": on,
@@ -211,9 +244,11 @@ fn facts() -> Vec<Fact> {
             "contexts": ["store", "web"], "fields": ["pharmacy.orders.item"], "clause": {"path": "policy.yaml", "line": 31},
         })));
     }
-    for (contexts, requires, permitted, without) in
-        [(["store", "web"], true, 40_100, 18_204), (["loyalty", "web"], true, 9_120, 0), (["app", "web"], false, 77_000, 0)]
-    {
+    for (contexts, requires, permitted, without) in [
+        (["store", "web"], true, 40_100, 18_204),
+        (["loyalty", "web"], true, 9_120, 0),
+        (["app", "web"], false, 77_000, 0),
+    ] {
         facts.push(fact(json!({
             "kind": "join", "strategy": "ranker_v2", "purpose": "personalize.content", "contexts": contexts,
             "link": requires.then_some("hashed e-mail"), "requires_consent": requires,
@@ -256,7 +291,13 @@ fn purpose(strategy: &str, declared: bool, purpose: Option<&str>) -> Fact {
 }
 
 fn parities(facts: &mut Vec<Fact>) {
-    let ages = [("18-24", 1.04, 0.04), ("25-44", 1.0, 0.0), ("45-64", 0.93, 0.05), ("65+", 0.66, 0.07), ("under 18", 0.78, 0.2)];
+    let ages = [
+        ("18-24", 1.04, 0.04),
+        ("25-44", 1.0, 0.0),
+        ("45-64", 0.93, 0.05),
+        ("65+", 0.66, 0.07),
+        ("under 18", 0.78, 0.2),
+    ];
     for metric in ["click", "conversion", "revenue"] {
         for (segment, ratio, spread) in ages {
             let spread = if metric == "click" { spread } else { spread * 2.5 };
@@ -264,18 +305,32 @@ fn parities(facts: &mut Vec<Fact>) {
         }
         facts.push(parity(metric, ("age_band", "unknown"), ("age_band", "25-44"), &[], f64::NAN, 1.0));
     }
-    for (segment, ratio, spread) in [("men", 1.0, 0.0), (HOSTILE[0], 0.97, 0.03), (HOSTILE[5], 0.81, 0.2), ("x", f64::NAN, 0.0)] {
+    for (segment, ratio, spread) in
+        [("men", 1.0, 0.0), (HOSTILE[0], 0.97, 0.03), (HOSTILE[5], 0.81, 0.2), ("x", f64::NAN, 0.0)]
+    {
         facts.push(parity("click", ("gender", segment), ("gender", "men"), &[], ratio, spread));
     }
     for position in ["1", "2", "3"] {
         for (segment, ratio, spread) in ages {
-            facts.push(parity("click", ("age_band", segment), ("age_band", "25-44"), &[("position", position)], ratio * 1.05, spread * 2.0));
+            facts.push(parity(
+                "click",
+                ("age_band", segment),
+                ("age_band", "25-44"),
+                &[("position", position)],
+                ratio * 1.05,
+                spread * 2.0,
+            ));
         }
     }
 }
 
 fn parity(
-    metric: &str, segment: (&str, &str), reference: (&str, &str), within: &[(&str, &str)], ratio: f64, spread: f64,
+    metric: &str,
+    segment: (&str, &str),
+    reference: (&str, &str),
+    within: &[(&str, &str)],
+    ratio: f64,
+    spread: f64,
 ) -> Fact {
     let (comparison, shown) = match (segment == reference, ratio.is_nan(), segment.1) {
         (true, ..) => ("reference", true),
@@ -284,9 +339,7 @@ fn parity(
         _ => ("compared", true),
     };
     let compared = comparison == "compared";
-    let interval = |estimate: f64, by: f64| {
-        json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": estimate * (1.0 + by), "level": 0.95, "method": "cluster_delta"})
-    };
+    let interval = |estimate: f64, by: f64| json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": estimate * (1.0 + by), "level": 0.95, "method": "cluster_delta"});
     let base = if metric == "revenue" { 0.84 } else { 0.0412 };
     let rate = if ratio.is_nan() { base } else { base * ratio };
     fact(json!({

@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        assert_eq!(escape("<script>alert('1')</script>&\""), "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;");
+        assert_eq!(
+            escape("<script>alert('1')</script>&\""),
+            "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;"
+        );
         assert_eq!(clean("a\x1b[31mb\u{202E}c\nd\u{9b}"), "a\u{FFFD}[31mb\u{FFFD}c d\u{FFFD}");
         assert!(matches!(clean("سياق שלום"), Cow::Borrowed(_)));
     }

@@ -92,9 +92,13 @@ pub fn parity<'a>(record: &'a Record, states: &States) -> Parity<'a> {
 
 /// The bounds that rules on comparisons used, to be drawn.
 fn bounds(record: &Record) -> Vec<f64> {
-    let rules = record.steps.iter().flat_map(|step| &step.rules).filter(|rule| rule.on.as_deref() == Some("outcome_parity"));
-    let mut bounds: Vec<f64> =
-        rules.flat_map(|rule| [rule.params.get("floor"), rule.params.get("ceiling")]).flatten().filter_map(|v| v.as_f64()).collect();
+    let rules =
+        record.steps.iter().flat_map(|step| &step.rules).filter(|rule| rule.on.as_deref() == Some("outcome_parity"));
+    let mut bounds: Vec<f64> = rules
+        .flat_map(|rule| [rule.params.get("floor"), rule.params.get("ceiling")])
+        .flatten()
+        .filter_map(|v| v.as_f64())
+        .collect();
     bounds.retain(|bound| *bound > 0.0);
     bounds.sort_by(f64::total_cmp);
     bounds.dedup();
@@ -109,7 +113,8 @@ fn group<'a>(
     fold: bool,
 ) -> Group<'a> {
     let ratios = facts.iter().filter_map(|(_, fact)| fact.ratio.as_ref());
-    let scale = Scale::around(ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]).chain(bounds.iter().copied()));
+    let scale =
+        Scale::around(ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]).chain(bounds.iter().copied()));
     let amount = metric == "revenue";
     let mut rows: Vec<_> = facts.iter().map(|&(index, fact)| row(index, fact, states, scale, bounds, amount)).collect();
     let ratio = |row: &Row<'_>| row.fact.ratio.as_ref().map_or(f64::INFINITY, |ratio| ratio.estimate);
@@ -123,8 +128,11 @@ fn group<'a>(
     }
     let summary = counts.iter().map(|((_, word), n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ");
     let state = rows.iter().map(|row| row.state).max_by_key(|state| severity(state)).unwrap_or("none");
-    let references: BTreeSet<String> =
-        facts.iter().filter(|(_, fact)| fact.comparison != Comparison::Reference).map(|(_, fact)| attributes(&fact.reference)).collect();
+    let references: BTreeSet<String> = facts
+        .iter()
+        .filter(|(_, fact)| fact.comparison != Comparison::Reference)
+        .map(|(_, fact)| attributes(&fact.reference))
+        .collect();
     let (folded, rows) = rows.into_iter().partition(|row| fold && row.state == "pass");
     Group {
         strategy,
@@ -142,12 +150,19 @@ fn group<'a>(
     }
 }
 
-fn row<'a>(index: usize, fact: &'a OutcomeParity, states: &States, scale: Scale, bounds: &[f64], amount: bool) -> Row<'a> {
+fn row<'a>(
+    index: usize,
+    fact: &'a OutcomeParity,
+    states: &States,
+    scale: Scale,
+    bounds: &[f64],
+    amount: bool,
+) -> Row<'a> {
     let (state, word) = match fact.comparison {
         Comparison::Compared => (states.of(index), verdict_word(states.of(index))),
         Comparison::Reference => ("reference", "reference"),
         Comparison::Suppressed => ("withheld", "too few to show"),
-        Comparison::Unknown => ("withheld", "unknown, not compared"),
+        Comparison::Unknown => ("withheld", "attribute unknown"),
         Comparison::Undefined => ("withheld", "cannot be compared"),
     };
     let word = if state == "none" { "not judged" } else { word };
@@ -156,7 +171,14 @@ fn row<'a>(index: usize, fact: &'a OutcomeParity, states: &States, scale: Scale,
         Some(ratio) => whisker(
             scale,
             bounds,
-            Whisker { label: &label, estimate: ratio.estimate, low: ratio.low, high: ratio.high, mark: state, verdict: word },
+            Whisker {
+                label: &label,
+                estimate: ratio.estimate,
+                low: ratio.low,
+                high: ratio.high,
+                mark: state,
+                verdict: word,
+            },
         ),
         None => grid(scale, bounds),
     };

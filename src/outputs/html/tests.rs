@@ -26,7 +26,8 @@ fn hostile_text_stays_text() {
     let html = html();
     let lower = html.to_lowercase();
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    for forbidden in ["<script", "<img", "<iframe", "<link", "<object", "javascript:", " onerror=alert(1)>", "style=\""] {
+    for forbidden in ["<script", "<img", "<iframe", "<link", "<object", "javascript:", " onerror=alert(1)>", "style=\""]
+    {
         assert!(!lower.contains(forbidden), "{forbidden}");
     }
     assert!(html.chars().all(|c| c == '\n' || !c.is_control()));
@@ -40,9 +41,8 @@ fn no_field_of_the_record_reaches_the_page_unescaped() {
     fn poison(value: &mut serde_json::Value, key: &str) {
         use serde_json::Value;
         // Words that the record's types fix.
-        let fixed = [
-            "schema_version", "id", "status", "severity", "kind", "comparison", "disposition", "step", "fail_on",
-        ];
+        let fixed =
+            ["schema_version", "id", "status", "severity", "kind", "comparison", "disposition", "step", "fail_on"];
         match value {
             Value::String(text) if !fixed.contains(&key) => text.push_str(MARK),
             Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key)),
@@ -62,7 +62,8 @@ fn no_field_of_the_record_reaches_the_page_unescaped() {
 #[test]
 fn nothing_is_loaded_and_only_the_own_style_is_allowed() {
     let html = html();
-    let policy = html.split("http-equiv=\"Content-Security-Policy\" content=\"").nth(1).unwrap().split('"').next().unwrap();
+    let policy =
+        html.split("http-equiv=\"Content-Security-Policy\" content=\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe"));
     let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
@@ -100,7 +101,13 @@ fn headings_skip_no_level_and_tables_have_captions_and_scopes() {
     }
     assert_eq!(html.matches("<h1").count(), 1);
     assert_eq!(html.matches("<table").count(), html.matches("<caption").count());
-    assert!(html.split("<th").skip(1).filter(|rest| !rest.starts_with("ead")).all(|rest| rest.split('>').next().unwrap().contains("scope=")));
+    assert!(
+        html.split("<th").skip(1).filter(|rest| !rest.starts_with("ead")).all(|rest| rest
+            .split('>')
+            .next()
+            .unwrap()
+            .contains("scope="))
+    );
 }
 
 #[test]

@@ -209,10 +209,17 @@ impl<'a> Page<'a> {
             uses: uses(record, &states),
             joins: joins(record, &states),
             parity: parity(record, &states),
-            quality: rows(record, &states, |fact| if let Fact::EvidenceQuality(fact) = fact { Some(fact) } else { None }),
+            quality: rows(
+                record,
+                &states,
+                |fact| if let Fact::EvidenceQuality(fact) = fact { Some(fact) } else { None },
+            ),
             not_evaluated: unanswered(record, &[Verdict::NotEvidenced, Verdict::NotApplicable]),
             questions: unanswered(record, &[Verdict::Manual]),
-            decided: views(record, 0..record.findings.len()).into_iter().filter(|view| view.disposition != "open").collect(),
+            decided: views(record, 0..record.findings.len())
+                .into_iter()
+                .filter(|view| view.disposition != "open")
+                .collect(),
             methods,
             unknown_methods,
         }
@@ -220,11 +227,13 @@ impl<'a> Page<'a> {
 }
 
 fn chapter<'a>(record: &'a Record, step: &'a StepResult) -> Chapter<'a> {
-    let rules = step.rules.iter().map(|rule| RuleView { rule, tally: tally(rule.verdicts.iter().map(|(v, n)| (*v, *n))) });
+    let rules =
+        step.rules.iter().map(|rule| RuleView { rule, tally: tally(rule.verdicts.iter().map(|(v, n)| (*v, *n))) });
     let mut elsewhere: Vec<Elsewhere> = Vec::new();
     for fact in step.facts.iter().filter_map(|&index| record.facts.get(index)) {
         let (words, home) = home(fact);
-        let place = Elsewhere { words, id: home.map_or("evidence", Step::id), title: home.map_or("Evidence", Step::title) };
+        let place =
+            Elsewhere { words, id: home.map_or("evidence", Step::id), title: home.map_or("Evidence", Step::title) };
         if home != Some(step.id) && !elsewhere.contains(&place) {
             elsewhere.push(place);
         }
@@ -325,6 +334,7 @@ pub fn tally(verdicts: impl Iterator<Item = (Verdict, u64)>) -> String {
     for (verdict, n) in verdicts {
         *counts.entry(Reverse(verdict)).or_default() += n;
     }
-    let parts = counts.into_iter().filter(|(_, n)| *n > 0).map(|(verdict, n)| format!("{} {}", count(n), verdict.0.label()));
+    let parts =
+        counts.into_iter().filter(|(_, n)| *n > 0).map(|(verdict, n)| format!("{} {}", count(n), verdict.0.label()));
     parts.collect::<Vec<_>>().join(", ")
 }
