@@ -6,7 +6,7 @@ use super::findings_csv::disposition;
 use super::text::{clean, count, day, period};
 use crate::findings::{Disposition, Finding};
 use crate::playbook::{Step, Verdict};
-use crate::record::{GateStatus, Record, RuleResult};
+use crate::record::{EvidenceFile, GateStatus, Record, RuleResult};
 
 /// Columns a line may take.
 const WIDTH: usize = 96;
@@ -104,13 +104,23 @@ fn unanswered(page: &mut Page, record: &Record, status: Verdict, heading: &str) 
 
 fn evidence(page: &mut Page, record: &Record) {
     page.heading("Evidence");
+    let mut roles: Vec<(&str, Vec<&EvidenceFile>)> = Vec::new();
     for file in &record.evidence {
-        let rows = match (file.rows, file.rejected) {
-            (Some(rows), Some(rejected)) => format!(", {} rows, {} rejected", count(rows), count(rejected)),
-            (Some(rows), None) => format!(", {} rows", count(rows)),
-            _ => String::new(),
+        match roles.iter_mut().find(|(role, _)| *role == file.role) {
+            Some((_, files)) => files.push(file),
+            None => roles.push((&file.role, vec![file])),
+        }
+    }
+    for (role, files) in roles {
+        let mut text = match files[..] {
+            [file] => file.path.clone(),
+            _ => format!("{} files", count(files.len() as u64)),
         };
-        page.pair(&file.role.replace('_', " "), &format!("{}{rows}", file.path));
+        if files.iter().any(|file| file.rows.is_some()) {
+            let sum = |of: fn(&EvidenceFile) -> Option<u64>| count(files.iter().filter_map(|file| of(file)).sum());
+            text.push_str(&format!(", {} rows, {} rejected", sum(|file| file.rows), sum(|file| file.rejected)));
+        }
+        page.pair(&role.replace('_', " "), &text);
     }
     if record.evidence.is_empty() {
         page.line(2, 2, Style::new(), "none is recorded");

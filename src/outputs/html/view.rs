@@ -259,7 +259,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::DataUse(_) => ("uses of data", Some(Step::DesignForChoice)),
         Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
-        Fact::EvidenceQuality(_) => ("quality of evidence", None),
+        Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }
 }
 
