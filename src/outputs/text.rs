@@ -87,7 +87,7 @@ pub fn signed(x: f64) -> String {
 
 /// A probability; those too small to matter are said to be so.
 pub fn probability(p: f64) -> String {
-    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+    if p < 0.001 { "<\u{A0}0.001".into() } else { format!("{p:.3}") }
 }
 
 /// `1 March 2026` of an RFC 3339 time or a date; anything else as it is.
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(short(100.0), "100");
         assert_eq!(percent(0.0405), "4.05%");
         assert_eq!(signed(0.5), "+0.500");
-        assert_eq!(probability(0.00002), "< 0.001");
+        assert_eq!(probability(0.00002), "<\u{A0}0.001");
         assert_eq!(count(1_204_233), "1,204,233");
         assert_eq!(count(999), "999");
     }
