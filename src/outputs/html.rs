@@ -18,6 +18,7 @@ mod view;
 const TEMPLATES: &[(&str, &str)] = &[
     ("components.html", include_str!("../../templates/components.html")),
     ("masthead.html", include_str!("../../templates/masthead.html")),
+    ("conclusion.html", include_str!("../../templates/conclusion.html")),
     ("chapter.html", include_str!("../../templates/chapter.html")),
     ("purposes.html", include_str!("../../templates/purposes.html")),
     ("fields.html", include_str!("../../templates/fields.html")),

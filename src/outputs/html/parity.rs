@@ -162,7 +162,7 @@ fn row<'a>(
         Comparison::Compared => (states.of(index), verdict_word(states.of(index))),
         Comparison::Reference => ("reference", "reference"),
         Comparison::Suppressed => ("withheld", "too few to show"),
-        Comparison::Unknown => ("withheld", "attribute unknown"),
+        Comparison::Unknown => ("withheld", "unknown group"),
         Comparison::Undefined => ("withheld", "cannot be compared"),
     };
     let word = if state == "none" { "not judged" } else { word };

@@ -134,3 +134,27 @@ fn an_audit_without_a_log_renders() {
     let html = String::from_utf8(render(&record).unwrap()).unwrap();
     assert!(html.contains("No log"));
 }
+
+/// Three hundred comparisons: what passes is folded, and nothing is lost.
+#[test]
+fn many_comparisons_fold_what_passes() {
+    let mut record = sample::record();
+    for n in 0..12 {
+        for index in 0..sample::record().facts.len() {
+            if let crate::facts::Fact::OutcomeParity(mut fact) = record.facts[index].clone() {
+                fact.strategy = format!("ranker_{n}");
+                let rule = &mut record.steps[4].rules[0].verdicts;
+                *rule.entry(Verdict::Pass).or_default() += u64::from(fact.ratio.is_some());
+                record.facts.push(crate::facts::Fact::OutcomeParity(fact));
+            }
+        }
+    }
+    let html = String::from_utf8(render(&record).unwrap()).unwrap();
+    if let Ok(path) = std::env::var("PROBITY_SAMPLE_HTML") {
+        std::fs::write(format!("{path}.many.html"), &html).unwrap();
+    }
+    assert!(html.contains("that pass</summary>"));
+    for index in 0..record.facts.len() {
+        assert_eq!(html.matches(&format!(" id=\"fact-{index}\"")).count(), 1, "fact {index}");
+    }
+}
