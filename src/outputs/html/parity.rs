@@ -45,7 +45,7 @@ pub struct Group<'a> {
     /// How many rows have each verdict, e.g. `2 fail, 5 pass`.
     pub summary: String,
     pub rows: Vec<Row<'a>>,
-    /// Passes, when there are many comparisons.
+    /// When there are many comparisons: those that pass, or the whole chart when nothing in it is worse than that.
     pub folded: Vec<Row<'a>>,
 }
 
@@ -133,7 +133,8 @@ fn group<'a>(
         .filter(|(_, fact)| fact.comparison != Comparison::Reference)
         .map(|(_, fact)| attributes(&fact.reference))
         .collect();
-    let (folded, rows) = rows.into_iter().partition(|row| fold && row.state == "pass");
+    let quiet = severity(state) <= severity("pass");
+    let (folded, rows) = rows.into_iter().partition(|row| fold && (quiet || row.state == "pass"));
     Group {
         strategy,
         metric,
