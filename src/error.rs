@@ -76,9 +76,7 @@ impl Problem {
         match nearest(wrong, &known) {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None if known.is_empty() || known.len() > 24 => self,
-            None => {
-                self.help(format!("known: {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")))
-            }
+            None => self.help(format!("known: {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", "))),
         }
     }
 }

@@ -366,10 +366,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
     }
     for strategy in &manifest.strategies {
         if manifest.purpose(&strategy.purpose).is_none() {
-            let message = format!(
-                "strategy `{}` serves `{}`, which `purposes` does not declare",
-                *strategy.id, *strategy.purpose
-            );
+            let message = format!("strategy `{}` serves `{}`, which `purposes` does not declare", *strategy.id, *strategy.purpose);
             problems.push(document.problem(&strategy.purpose, message).suggest(&strategy.purpose, &purposes));
         }
     }
@@ -380,12 +377,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
     let ranges = [
         ("measure.level", measure.level, measure.level > 0.5 && measure.level < 1.0, "above 0.5 and below 1"),
         ("measure.max_rejected", measure.max_rejected, (0.0..=1.0).contains(&measure.max_rejected), "between 0 and 1"),
-        (
-            "measure.decide_at",
-            measure.decide_at,
-            measure.decide_at > 0.0 && measure.decide_at != 1.0 && measure.decide_at.is_finite(),
-            "above 0 and not 1",
-        ),
+        ("measure.decide_at", measure.decide_at, measure.decide_at > 0.0 && measure.decide_at != 1.0 && measure.decide_at.is_finite(), "above 0 and not 1"),
     ];
     for (name, value, good, expected) in ranges {
         if !good {

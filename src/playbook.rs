@@ -57,9 +57,7 @@ impl Step {
             Self::ClarifyPurpose => {
                 "Does every strategy that decided have a declared purpose, a legal basis, a benefit and an objective?"
             }
-            Self::MapDataSensitivity => {
-                "Is every input mapped, with what it is, where it came from and how sensitive it is?"
-            }
+            Self::MapDataSensitivity => "Is every input mapped, with what it is, where it came from and how sensitive it is?",
             Self::AssessRisks => "What could go wrong for people, how likely is it, and how bad would it be?",
             Self::DesignForChoice => {
                 "Did what the system did to each person rest on a yes that was in force at that moment?"
@@ -102,9 +100,7 @@ impl Verdict {
 }
 
 /// How bad a violated rule is, from least to most.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Low,
