@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod facts;
 pub mod findings;
 pub mod manifest;
+pub mod outputs;
 pub mod playbook;
 pub mod progress;
 pub mod record;

@@ -1,0 +1,212 @@
+//! Charts as inline SVG: plain values in, markup out. Positions are percentages, so that a chart fills whatever width
+//! it is given, and a shape keeps its form. Shapes are `<use>` of the report's symbols; colours are the style sheet's.
+
+use std::fmt::Write;
+
+use super::text::{count, escape, number, percent, short};
+
+/// A logarithmic axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    low: f64,
+    high: f64,
+}
+
+/// What no axis goes beyond: an interval that does gets an arrow.
+const LIMITS: (f64, f64) = (0.125, 8.0);
+
+/// Candidates for gridlines, from coarse to fine.
+const TICKS: &[&[f64]] = &[
+    &[0.25, 1.0, 4.0],
+    &[0.25, 0.5, 1.0, 2.0, 4.0],
+    &[0.2, 0.5, 0.8, 1.0, 1.25, 2.0, 5.0],
+    &[0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0],
+    &[0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4],
+    &[0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2],
+];
+
+impl Scale {
+    /// An axis that shows 1 and all `values`, as far as the limits allow, with some air on both sides.
+    pub fn around(values: impl IntoIterator<Item = f64>) -> Self {
+        let (mut low, mut high) = (0.9_f64, 1.1_f64);
+        for value in values.into_iter().filter(|value| value.is_finite()) {
+            let value = value.clamp(LIMITS.0, LIMITS.1);
+            low = low.min(value);
+            high = high.max(value);
+        }
+        let air = (high / low).powf(0.05);
+        Self { low: low / air, high: high * air }
+    }
+
+    /// Where a value lies, in percent of the width; those beyond the ends lie at the ends.
+    fn at(self, value: f64) -> f64 {
+        if value.is_nan() {
+            return 0.0;
+        }
+        let value = value.clamp(self.low, self.high);
+        100.0 * (value / self.low).ln() / (self.high / self.low).ln()
+    }
+
+    fn shows(self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
+    /// The finest gridlines whose labels have room on a narrow screen.
+    fn ticks(self) -> Vec<f64> {
+        let shown = |set: &&[f64]| -> Vec<f64> { set.iter().copied().filter(|&tick| self.shows(tick)).collect() };
+        let roomy = |ticks: &Vec<f64>| ticks.windows(2).all(|pair| self.at(pair[1]) - self.at(pair[0]) >= 12.0);
+        TICKS.iter().map(shown).filter(roomy).max_by_key(Vec::len).unwrap_or_else(|| vec![1.0])
+    }
+}
+
+/// The head of a column of [`whisker`]s: gridline labels below, bounds above. For sighted readers only; the table's
+/// numbers say the same.
+pub fn axis(scale: Scale, bounds: &[f64]) -> String {
+    let mut svg = String::from(r#"<svg class="axis" aria-hidden="true" focusable="false">"#);
+    for &bound in bounds.iter().filter(|&&bound| scale.shows(bound)) {
+        let x = scale.at(bound);
+        let _ =
+            write!(svg, r#"<text class="bound" x="{x:.2}%" y="11" text-anchor="middle">bound {}</text>"#, short(bound));
+    }
+    for tick in scale.ticks() {
+        let x = scale.at(tick);
+        let _ = write!(svg, r#"<text x="{x:.2}%" y="27" text-anchor="middle">{}</text>"#, short(tick));
+    }
+    svg + "</svg>"
+}
+
+/// The gridlines alone, for a row without a comparison.
+pub fn grid(scale: Scale, bounds: &[f64]) -> String {
+    format!(r#"<svg class="plot" aria-hidden="true" focusable="false">{}</svg>"#, lines(scale, bounds))
+}
+
+/// A dot with its interval.
+#[derive(Debug, Clone, Copy)]
+pub struct Whisker<'a> {
+    /// Whose it is.
+    pub label: &'a str,
+    pub estimate: f64,
+    pub low: f64,
+    pub high: f64,
+    /// The report's symbol for the verdict, e.g. `fail`.
+    pub mark: &'static str,
+    /// The verdict in words.
+    pub verdict: &'a str,
+}
+
+/// One row of a dot-and-whisker chart. Ends beyond the axis are drawn as arrows.
+pub fn whisker(scale: Scale, bounds: &[f64], of: Whisker<'_>) -> String {
+    let Whisker { label, estimate, low, high, mark, verdict } = of;
+    let words = escape(&format!("{label}: {} (from {} to {}), {verdict}", number(estimate), number(low), number(high)));
+    let (left, middle, right) = (scale.at(low), scale.at(estimate), scale.at(high));
+    let mut svg = format!(r#"<svg class="plot" role="img" aria-label="{words}"><title>{words}</title>"#);
+    svg.push_str(&lines(scale, bounds));
+    let _ = write!(
+        svg,
+        r#"<g class="v-{mark}"><line class="whisker" x1="{left:.2}%" x2="{right:.2}%" y1="50%" y2="50%"/>"#
+    );
+    for (x, value, arrow) in [(left, low, "M5 -5 L0 0 L5 5"), (right, high, "M-5 -5 L0 0 L-5 5")] {
+        let end = if scale.shows(value) { "M0 -4 V4" } else { arrow };
+        let _ = write!(svg, r#"<svg x="{x:.2}%" y="50%" overflow="visible"><path class="whisker" d="{end}"/></svg>"#);
+    }
+    let _ = write!(
+        svg,
+        r##"<svg x="{middle:.2}%" y="50%" overflow="visible"><use href="#m-{mark}" x="-7" y="-7" width="14" height="14"/></svg></g></svg>"##
+    );
+    svg
+}
+
+fn lines(scale: Scale, bounds: &[f64]) -> String {
+    let mut svg = String::new();
+    let mut line = |value: f64, class: &str| {
+        let x = scale.at(value);
+        let _ = write!(svg, r#"<line class="{class}" x1="{x:.2}%" x2="{x:.2}%" y1="0" y2="100%"/>"#);
+    };
+    for tick in scale.ticks() {
+        line(tick, "grid");
+    }
+    for &bound in bounds.iter().filter(|&&bound| scale.shows(bound)) {
+        line(bound, "bound");
+    }
+    line(1.0, "one");
+    svg
+}
+
+/// A part of a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// Class of the part: its colour and, so that it can be told without colour, its height and pattern.
+    pub class: &'static str,
+    pub label: &'static str,
+    pub count: u64,
+}
+
+/// A bar of shares, in the given order. Parts too small to see are drawn one pixel wide, so that none vanishes.
+pub fn shares(parts: &[Share]) -> String {
+    let total: u64 = parts.iter().map(|part| part.count).sum();
+    if total == 0 {
+        return String::new();
+    }
+    let share = |n: u64| n as f64 / total as f64;
+    let shown = || parts.iter().filter(|part| part.count > 0);
+    let words: Vec<String> =
+        shown().map(|part| format!("{} {} ({})", part.label, count(part.count), percent(share(part.count)))).collect();
+    let words = escape(&words.join(", "));
+    let mut svg = format!(r#"<svg class="shares" role="img" aria-label="{words}"><title>{words}</title>"#);
+    let mut before = 0;
+    for part in shown() {
+        let (x, width) = (100.0 * share(before), 100.0 * share(part.count));
+        let (y, height) = if part.class == "without" { (0, 16) } else { (4, 8) };
+        let class = part.class;
+        let _ = write!(svg, r#"<rect class="s-{class}" x="{x:.2}%" width="{width:.2}%" y="{y}" height="{height}"/>"#);
+        if width < 0.5 {
+            let _ = write!(svg, r#"<rect class="s-{class}" x="{x:.2}%" width="1" y="{y}" height="{height}"/>"#);
+        }
+        before += part.count;
+    }
+    svg + "</svg>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_is_logarithmic_and_holds_what_it_shows() {
+        let scale = Scale::around([0.5, 2.0]);
+        assert!((scale.at(1.0) - 50.0).abs() < 1e-9);
+        assert!(scale.at(0.5) > 0.0 && scale.at(2.0) < 100.0);
+        assert!((scale.at(1e9) - 100.0).abs() < 1e-9);
+        assert_eq!(scale.at(0.0), 0.0);
+        assert_eq!(scale.at(f64::NAN), 0.0);
+        assert!(scale.ticks().contains(&1.0));
+        assert!(Scale::around([f64::INFINITY, f64::NAN, 1e-12]).low >= 0.1);
+    }
+
+    #[test]
+    fn labels_have_room_at_every_zoom() {
+        for (low, high) in [(0.125, 8.0), (0.3, 1.2), (0.7, 1.05), (0.95, 1.05), (0.5, 3.0)] {
+            let ticks = Scale::around([low, high]).ticks();
+            assert!((2..=9).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_labels_are_escaped_and_ends_beyond_the_axis_are_arrows() {
+        let scale = Scale::around([0.5]);
+        let of =
+            Whisker { label: "\"><img src=x>", estimate: 0.6, low: 0.01, high: 0.9, mark: "fail", verdict: "fail" };
+        let svg = whisker(scale, &[0.8], of);
+        assert!(!svg.contains("<img"));
+        assert!(svg.contains("&quot;&gt;&lt;img"));
+        assert!(svg.contains("M5 -5 L0 0 L5 5") && !svg.contains("M-5 -5"));
+    }
+
+    #[test]
+    fn shares_fill_the_bar_and_small_ones_are_seen() {
+        let part = |class, count| Share { class, label: "part", count };
+        let svg = shares(&[part("permitted", 9999), part("without", 1)]);
+        assert!(svg.contains(r#"width="99.99%""#) && svg.contains(r#"width="1""#), "{svg}");
+        assert_eq!(shares(&[part("permitted", 0)]), "");
+    }
+}

@@ -1,0 +1,144 @@
+//! How data use and joins are laid out: a table per strategy and purpose, and a matrix of the contexts combined.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::view::States;
+use crate::facts::Fact;
+use crate::facts::data_use::DataUse;
+use crate::facts::join::Join;
+use crate::outputs::charts::{Share, shares};
+use crate::record::Record;
+
+/// Data use of one strategy for one purpose.
+#[derive(Debug, Serialize)]
+pub struct UseGroup<'a> {
+    pub strategy: &'a str,
+    pub purpose: &'a str,
+    pub rows: Vec<Row<'a, DataUse>>,
+    /// Rows that pass, when there are many.
+    pub folded: Vec<Row<'a, DataUse>>,
+}
+
+/// Joins of one strategy for one purpose.
+#[derive(Debug, Serialize)]
+pub struct JoinGroup<'a> {
+    pub strategy: &'a str,
+    pub purpose: &'a str,
+    pub rows: Vec<Row<'a, Join>>,
+    /// Rows that pass, when there are many.
+    pub folded: Vec<Row<'a, Join>>,
+    pub matrix: Matrix<'a>,
+}
+
+/// A fact with its place in the record, its verdict and its bar.
+#[derive(Debug, Serialize)]
+pub struct Row<'a, F> {
+    pub index: usize,
+    pub fact: &'a F,
+    pub state: &'static str,
+    pub bar: String,
+}
+
+/// Which contexts were combined with which: the lower triangle, rows by columns.
+#[derive(Debug, Serialize)]
+pub struct Matrix<'a> {
+    pub columns: Vec<&'a str>,
+    pub rows: Vec<MatrixRow<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct MatrixRow<'a> {
+    pub context: &'a str,
+    pub cells: Vec<Cell<'a>>,
+}
+
+/// A pair of contexts. `pair` is false above the diagonal; `fact` is null when nothing combined the pair.
+#[derive(Debug, Serialize)]
+pub struct Cell<'a> {
+    pub pair: bool,
+    pub state: &'static str,
+    pub index: usize,
+    pub fact: Option<&'a Join>,
+}
+
+/// Data use by strategy and purpose: worst first, most decisions without consent first.
+pub fn uses<'a>(record: &'a Record, states: &States) -> Vec<UseGroup<'a>> {
+    let mut groups: BTreeMap<(&str, &str), Vec<Row<'a, DataUse>>> = BTreeMap::new();
+    for (index, fact) in record.facts.iter().enumerate() {
+        let Fact::DataUse(fact) = fact else { continue };
+        let bar = shares(&parts(
+            fact.events_permitted,
+            fact.events_in_grace,
+            fact.events_without_consent,
+            fact.events_unknown,
+            fact.events_before_policy,
+        ));
+        let row = Row { index, fact, state: states.of(index), bar };
+        groups.entry((&fact.strategy, &fact.purpose)).or_default().push(row);
+    }
+    let groups = groups.into_iter().map(|((strategy, purpose), mut rows)| {
+        rows.sort_by_key(|row| Reverse((states.rank(row.index), row.fact.events_without_consent)));
+        let (rows, folded) = states.fold(rows, |row| row.index);
+        UseGroup { strategy, purpose, rows, folded }
+    });
+    groups.collect()
+}
+
+/// Joins by strategy and purpose: worst first, most decisions without consent first.
+pub fn joins<'a>(record: &'a Record, states: &States) -> Vec<JoinGroup<'a>> {
+    let mut groups: BTreeMap<(&str, &str), Vec<Row<'a, Join>>> = BTreeMap::new();
+    for (index, fact) in record.facts.iter().enumerate() {
+        let Fact::Join(fact) = fact else { continue };
+        let bar = shares(&parts(
+            fact.events_permitted,
+            fact.events_in_grace,
+            fact.events_without_consent,
+            fact.events_unknown,
+            fact.events_before_policy,
+        ));
+        let row = Row { index, fact, state: states.of(index), bar };
+        groups.entry((&fact.strategy, &fact.purpose)).or_default().push(row);
+    }
+    let groups = groups.into_iter().map(|((strategy, purpose), mut rows)| {
+        rows.sort_by_key(|row| Reverse((states.rank(row.index), row.fact.events_without_consent)));
+        let matrix = matrix(&rows);
+        let (rows, folded) = states.fold(rows, |row| row.index);
+        JoinGroup { strategy, purpose, rows, folded, matrix }
+    });
+    groups.collect()
+}
+
+fn parts(permitted: u64, grace: u64, without: u64, unknown: u64, before: u64) -> [Share; 5] {
+    [
+        Share { class: "permitted", label: "permitted", count: permitted },
+        Share { class: "grace", label: "in grace", count: grace },
+        Share { class: "without", label: "without consent", count: without },
+        Share { class: "unknown", label: "unknown", count: unknown },
+        Share { class: "before", label: "before the policy", count: before },
+    ]
+}
+
+fn matrix<'a>(rows: &[Row<'a, Join>]) -> Matrix<'a> {
+    let contexts: BTreeSet<&str> = rows.iter().flat_map(|row| row.fact.contexts.iter().map(String::as_str)).collect();
+    let contexts: Vec<&str> = contexts.into_iter().collect();
+    let find = |a: &str, b: &str| {
+        rows.iter().find(|row| row.fact.contexts.iter().any(|c| c == a) && row.fact.contexts.iter().any(|c| c == b))
+    };
+    let columns = contexts[..contexts.len().saturating_sub(1)].to_vec();
+    let body = contexts.iter().enumerate().skip(1).map(|(below, &context)| {
+        let cells = columns.iter().enumerate().map(|(column, &other)| {
+            let row = (column < below).then(|| find(context, other)).flatten();
+            Cell {
+                pair: column < below,
+                state: row.map_or("none", |row| row.state),
+                index: row.map_or(0, |row| row.index),
+                fact: row.map(|row| row.fact),
+            }
+        });
+        MatrixRow { context, cells: cells.collect() }
+    });
+    Matrix { rows: body.collect(), columns }
+}

@@ -1,0 +1,340 @@
+//! What the templates are given besides the record: its parts in the order of the page, found and grouped.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::consent::{JoinGroup, UseGroup, joins, uses};
+use super::methods::{Method, used};
+use super::parity::{Parity, parity};
+use super::{SEVERITIES, verdict_name};
+use crate::facts::Fact;
+use crate::facts::evidence_quality::EvidenceQuality;
+use crate::facts::field::Field;
+use crate::facts::outcome_parity::Comparison;
+use crate::facts::purpose::Purpose;
+use crate::findings::Finding;
+use crate::outputs::findings_csv::disposition;
+use crate::outputs::text::{count, period};
+use crate::playbook::{Severity, Step, Verdict};
+use crate::record::{GateStatus, Record, RuleResult, StepResult};
+
+/// From how many rows on a table folds those that pass, and a rule its later findings.
+pub const MANY: usize = 12;
+
+/// The page.
+#[derive(Debug, Serialize)]
+pub struct Page<'a> {
+    pub period: Option<String>,
+    pub gate: &'static str,
+    /// `Passed`, `Failed` or `Nothing evaluated`.
+    pub gate_word: &'static str,
+    pub tally: String,
+    pub failures: String,
+    pub chapters: Vec<Chapter<'a>>,
+    pub purposes: Vec<Row<'a, Purpose>>,
+    pub fields: Vec<FieldGroup<'a>>,
+    pub uses: Vec<UseGroup<'a>>,
+    pub joins: Vec<JoinGroup<'a>>,
+    pub parity: Parity<'a>,
+    pub quality: Vec<Row<'a, EvidenceQuality>>,
+    pub not_evaluated: Vec<Unanswered<'a>>,
+    pub questions: Vec<Unanswered<'a>>,
+    /// Findings that a decision covers.
+    pub decided: Vec<FindingView<'a>>,
+    pub methods: Vec<Method>,
+    pub unknown_methods: Vec<String>,
+}
+
+/// A step of the playbook.
+#[derive(Debug, Serialize)]
+pub struct Chapter<'a> {
+    pub number: usize,
+    pub id: &'static str,
+    pub title: &'static str,
+    pub question: &'static str,
+    pub status: &'static str,
+    /// How many rules gave each verdict.
+    pub tally: String,
+    pub rules: Vec<RuleView<'a>>,
+    pub findings: Vec<RuleFindings<'a>>,
+    /// Kinds of fact that this step's rules looked at and another part of the page shows.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RuleView<'a> {
+    pub rule: &'a RuleResult,
+    pub tally: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    pub words: &'static str,
+    pub id: &'static str,
+    pub title: &'static str,
+}
+
+/// All findings of one rule.
+#[derive(Debug, Serialize)]
+pub struct RuleFindings<'a> {
+    pub id: &'a str,
+    pub rule: Option<&'a RuleResult>,
+    pub severity: Severity,
+    pub tally: String,
+    pub shown: Vec<FindingView<'a>>,
+    pub folded: Vec<FindingView<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingView<'a> {
+    pub index: usize,
+    pub finding: &'a Finding,
+    pub disposition: &'static str,
+}
+
+/// A rule without an answer, with its step.
+#[derive(Debug, Serialize)]
+pub struct Unanswered<'a> {
+    pub number: usize,
+    pub step: &'static str,
+    pub id: &'static str,
+    pub rule: &'a RuleResult,
+    pub tally: String,
+}
+
+/// A fact with its place in the record and its verdict.
+#[derive(Debug, Serialize)]
+pub struct Row<'a, F> {
+    pub index: usize,
+    pub fact: &'a F,
+    pub state: &'static str,
+}
+
+/// Inputs of one strategy.
+#[derive(Debug, Serialize)]
+pub struct FieldGroup<'a> {
+    pub strategy: &'a str,
+    pub rows: Vec<Row<'a, Field>>,
+    pub folded: Vec<Row<'a, Field>>,
+}
+
+/// What the rules said of each fact: the worst of its findings, or that every fact of its kind was judged and it has
+/// no finding. The record holds no more than that.
+pub struct States {
+    by_fact: Vec<Option<Verdict>>,
+}
+
+impl States {
+    pub fn new(record: &Record) -> Self {
+        let mut by_fact = vec![None; record.facts.len()];
+        for finding in &record.findings {
+            if let Some(state) = by_fact.get_mut(finding.fact) {
+                *state = (*state).max(Some(finding.status));
+            }
+        }
+        let judged = judged_kinds(record);
+        for (state, fact) in by_fact.iter_mut().zip(&record.facts) {
+            if state.is_none() && !exempt(fact) && judged.contains(&fact.kind()) {
+                *state = Some(Verdict::Pass);
+            }
+        }
+        Self { by_fact }
+    }
+
+    /// The verdict's name, or `none`.
+    pub fn of(&self, fact: usize) -> &'static str {
+        self.by_fact.get(fact).copied().flatten().map_or("none", verdict_name)
+    }
+
+    /// Sorts facts from best to worst.
+    pub fn rank(&self, fact: usize) -> Option<Verdict> {
+        self.by_fact.get(fact).copied().flatten()
+    }
+
+    /// Rows that pass apart from the others, when there are many.
+    pub fn fold<T>(&self, rows: Vec<T>, index: impl Fn(&T) -> usize) -> (Vec<T>, Vec<T>) {
+        let many = rows.len() > MANY;
+        rows.into_iter().partition(|row| !many || !matches!(self.rank(index(row)), None | Some(Verdict::Pass)))
+    }
+}
+
+/// Kinds of which some rule judged every fact that can be judged.
+fn judged_kinds(record: &Record) -> Vec<&str> {
+    let rules = record.steps.iter().flat_map(|step| &step.rules);
+    let judged = rules.filter_map(|rule| {
+        let kind = rule.on.as_deref()?;
+        let of = |verdict| rule.verdicts.get(&verdict).copied().unwrap_or(0);
+        let answered = of(Verdict::Pass) + of(Verdict::Fail) + of(Verdict::Inconclusive);
+        let judgeable = record.facts.iter().filter(|fact| fact.kind() == kind && !exempt(fact)).count() as u64;
+        (judgeable > 0 && answered >= judgeable).then_some(kind)
+    });
+    judged.collect()
+}
+
+/// Whether nothing about the fact can be right or wrong: it was not compared, or needs no consent.
+fn exempt(fact: &Fact) -> bool {
+    match fact {
+        Fact::OutcomeParity(fact) => fact.comparison != Comparison::Compared,
+        Fact::Join(fact) => !fact.requires_consent,
+        _ => false,
+    }
+}
+
+impl<'a> Page<'a> {
+    pub fn new(record: &'a Record) -> Self {
+        let states = States::new(record);
+        let (gate, gate_word) = match record.verdict.status {
+            GateStatus::Passed => ("pass", "Passed"),
+            GateStatus::Failed => ("fail", "Failed"),
+            GateStatus::NothingEvaluated => ("not_evidenced", "Nothing evaluated"),
+        };
+        let rules = record.steps.iter().flat_map(|step| &step.rules);
+        let failures = SEVERITIES.iter().filter_map(|severity| {
+            let n = *record.verdict.failures.get(severity)?;
+            (n > 0).then(|| format!("{} {}", count(n), severity.label()))
+        });
+        let system = &record.system;
+        let (methods, unknown_methods) = used(record);
+        Self {
+            period: system.first_decision.as_ref().zip(system.last_decision.as_ref()).map(|(a, b)| period(a, b)),
+            gate,
+            gate_word,
+            tally: tally(rules.map(|rule| (rule.status, 1))),
+            failures: failures.collect::<Vec<_>>().join(", "),
+            chapters: record.steps.iter().map(|step| chapter(record, step)).collect(),
+            purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
+            fields: fields(record, &states),
+            uses: uses(record, &states),
+            joins: joins(record, &states),
+            parity: parity(record, &states),
+            quality: rows(
+                record,
+                &states,
+                |fact| if let Fact::EvidenceQuality(fact) = fact { Some(fact) } else { None },
+            ),
+            not_evaluated: unanswered(record, &[Verdict::NotEvidenced, Verdict::NotApplicable]),
+            questions: unanswered(record, &[Verdict::Manual]),
+            decided: views(record, 0..record.findings.len())
+                .into_iter()
+                .filter(|view| view.disposition != "open")
+                .collect(),
+            methods,
+            unknown_methods,
+        }
+    }
+}
+
+fn chapter<'a>(record: &'a Record, step: &'a StepResult) -> Chapter<'a> {
+    let rules =
+        step.rules.iter().map(|rule| RuleView { rule, tally: tally(rule.verdicts.iter().map(|(v, n)| (*v, *n))) });
+    let mut elsewhere: Vec<Elsewhere> = Vec::new();
+    for fact in step.facts.iter().filter_map(|&index| record.facts.get(index)) {
+        let (words, home) = home(fact);
+        let place =
+            Elsewhere { words, id: home.map_or("evidence", Step::id), title: home.map_or("Evidence", Step::title) };
+        if home != Some(step.id) && !elsewhere.contains(&place) {
+            elsewhere.push(place);
+        }
+    }
+    Chapter {
+        number: number(step.id),
+        id: step.id.id(),
+        title: step.id.title(),
+        question: step.id.question(),
+        status: verdict_name(step.status),
+        tally: tally(step.rules.iter().map(|rule| (rule.status, 1))),
+        rules: rules.collect(),
+        findings: findings(record, step),
+        elsewhere,
+    }
+}
+
+/// The chapter that shows a kind of fact, and the kind in words. The appendix shows what has none.
+fn home(fact: &Fact) -> (&'static str, Option<Step>) {
+    match fact {
+        Fact::Purpose(_) => ("declared purposes", Some(Step::ClarifyPurpose)),
+        Fact::Field(_) => ("mapped inputs", Some(Step::MapDataSensitivity)),
+        Fact::DataUse(_) => ("uses of data", Some(Step::DesignForChoice)),
+        Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
+        Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
+        Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
+    }
+}
+
+fn number(step: Step) -> usize {
+    1 + Step::ALL.iter().position(|known| *known == step).unwrap_or_default()
+}
+
+/// Findings of a step by rule: failing rules before undecided ones, severe before slight.
+fn findings<'a>(record: &'a Record, step: &'a StepResult) -> Vec<RuleFindings<'a>> {
+    let mut by_rule: BTreeMap<&str, Vec<FindingView<'a>>> = BTreeMap::new();
+    for view in views(record, step.findings.iter().copied()) {
+        by_rule.entry(&view.finding.rule).or_default().push(view);
+    }
+    let mut groups: Vec<_> = by_rule
+        .into_iter()
+        .map(|(id, mut views)| {
+            views.sort_by_key(|view| Reverse((view.finding.status, view.disposition == "open", view.finding.severity)));
+            let rank = (views[0].finding.status, views[0].finding.severity);
+            let tally = tally(views.iter().map(|view| (view.finding.status, 1)));
+            let folded = views.split_off(views.len().min(MANY));
+            let rule = step.rules.iter().find(|rule| rule.id == id);
+            (rank, RuleFindings { id, rule, severity: rank.1, tally, shown: views, folded })
+        })
+        .collect();
+    groups.sort_by_key(|(rank, _)| Reverse(*rank));
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+fn views(record: &Record, of: impl Iterator<Item = usize>) -> Vec<FindingView<'_>> {
+    of.filter_map(|index| {
+        let finding = record.findings.get(index)?;
+        Some(FindingView { index, finding, disposition: disposition(finding.disposition) })
+    })
+    .collect()
+}
+
+fn unanswered<'a>(record: &'a Record, with: &[Verdict]) -> Vec<Unanswered<'a>> {
+    let rules = record.steps.iter().flat_map(|step| step.rules.iter().map(move |rule| (step.id, rule)));
+    rules
+        .filter(|(_, rule)| with.contains(&rule.status))
+        .map(|(step, rule)| Unanswered {
+            number: number(step),
+            step: step.title(),
+            id: step.id(),
+            rule,
+            tally: tally(rule.verdicts.iter().map(|(v, n)| (*v, *n))),
+        })
+        .collect()
+}
+
+fn rows<'a, F>(record: &'a Record, states: &States, pick: impl Fn(&'a Fact) -> Option<&'a F>) -> Vec<Row<'a, F>> {
+    let facts = record.facts.iter().enumerate();
+    facts.filter_map(|(index, fact)| Some(Row { index, fact: pick(fact)?, state: states.of(index) })).collect()
+}
+
+fn fields<'a>(record: &'a Record, states: &States) -> Vec<FieldGroup<'a>> {
+    let mut groups: BTreeMap<&str, Vec<Row<'a, Field>>> = BTreeMap::new();
+    for row in rows(record, states, |fact| if let Fact::Field(fact) = fact { Some(fact) } else { None }) {
+        groups.entry(&row.fact.strategy).or_default().push(row);
+    }
+    let groups = groups.into_iter().map(|(strategy, mut rows)| {
+        rows.sort_by_key(|row| Reverse((states.rank(row.index), row.fact.special)));
+        let (rows, folded) = states.fold(rows, |row| row.index);
+        FieldGroup { strategy, rows, folded }
+    });
+    groups.collect()
+}
+
+/// How often each verdict was given, worst first: `3 fail, 1 inconclusive, 14 pass`.
+pub fn tally(verdicts: impl Iterator<Item = (Verdict, u64)>) -> String {
+    let mut counts: BTreeMap<Reverse<Verdict>, u64> = BTreeMap::new();
+    for (verdict, n) in verdicts {
+        *counts.entry(Reverse(verdict)).or_default() += n;
+    }
+    let parts =
+        counts.into_iter().filter(|(_, n)| *n > 0).map(|(verdict, n)| format!("{} {}", count(n), verdict.0.label()));
+    parts.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,63 @@
+//! Outputs: what an audit looks like to those who read it. They render the record and compute nothing.
+//!
+//! One file per format, and one line in [`FORMATS`]. [`terminal`] is the summary that a run prints.
+
+use crate::error::Result;
+use crate::record::Record;
+
+mod charts;
+pub mod findings_csv;
+pub mod html;
+pub mod json;
+#[cfg(test)]
+mod sample;
+pub mod terminal;
+mod text;
+
+/// A format that a record can be written in.
+pub struct Format {
+    /// As `--format` takes it.
+    pub name: &'static str,
+    /// The file it becomes in the folder of the audit.
+    pub file_name: &'static str,
+    /// The file's bytes: the same record gives the same bytes.
+    pub render: fn(&Record) -> Result<Vec<u8>>,
+}
+
+/// All formats, by the order in which they are written.
+pub const FORMATS: &[Format] = &[
+    Format { name: "json", file_name: "audit.json", render: json::render },
+    Format { name: "findings", file_name: "findings.csv", render: findings_csv::render },
+    Format { name: "html", file_name: "report.html", render: html::render },
+];
+
+/// A format by its name.
+pub fn by_name(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_found_by_its_name_and_writes_its_own_file() {
+        let mut files: Vec<_> = FORMATS.iter().map(|format| format.file_name).collect();
+        files.sort_unstable();
+        files.dedup();
+        assert_eq!(files.len(), FORMATS.len());
+        for format in FORMATS {
+            assert_eq!(by_name(format.name).map(|found| found.file_name), Some(format.file_name));
+        }
+        assert!(by_name("pdf").is_none());
+    }
+
+    #[test]
+    fn the_same_record_gives_the_same_bytes() -> Result<()> {
+        let record = sample::record();
+        for format in FORMATS {
+            assert_eq!((format.render)(&record)?, (format.render)(&record.clone())?, "{}", format.name);
+        }
+        Ok(())
+    }
+}

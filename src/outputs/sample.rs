@@ -1,0 +1,361 @@
+//! A record for tests: every kind of fact, every verdict, and names that mean harm.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::facts::Fact;
+use crate::findings::{Disposition, Evidence, Finding};
+use crate::playbook::{Severity, Step, Verdict};
+use crate::record::Record;
+
+pub const HOSTILE: [&str; 6] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "=cmd()|' /C calc'!A0",
+    "\u{202E}gnp.exe\u{202C} שלום",
+    "\u{1b}[31mred\u{7}",
+    "https://example.invalid/a-very-long-name-without-a-place-to-break-it-that-goes-on-and-on-and-on-and-on-and-on-and-on",
+];
+
+/// The record. Only its shape means something; its numbers are made up.
+pub fn record() -> Record {
+    let facts = facts();
+    let find = |wanted: &dyn Fn(&Fact) -> bool| facts.iter().position(wanted).unwrap_or(0);
+    let join = find(&|fact| matches!(fact, Fact::Join(join) if join.events_without_consent > 0));
+    let use_ = find(&|fact| matches!(fact, Fact::DataUse(of) if of.events_without_consent > 0));
+    let field = find(&|fact| matches!(fact, Fact::Field(field) if !field.mapped));
+    let purpose = find(&|fact| matches!(fact, Fact::Purpose(purpose) if !purpose.declared));
+    let mut findings = vec![
+        finding(
+            "join-needs-consent",
+            Step::DesignForChoice,
+            Severity::Critical,
+            Verdict::Fail,
+            join,
+            "ranker_v2 combined store and web 18,204 times for 2,310 people without a grant that covers both",
+        ),
+        finding(
+            "use-needs-basis",
+            Step::DesignForChoice,
+            Severity::High,
+            Verdict::Fail,
+            use_,
+            "ranker_v2 used user.health 5,120 times for 640 people without explicit consent",
+        ),
+        finding(
+            "input-mapped",
+            Step::MapDataSensitivity,
+            Severity::Medium,
+            Verdict::Fail,
+            field,
+            &format!("ranker_v2 reads {}, which the data map does not know", HOSTILE[0]),
+        ),
+        finding(
+            "strategy-declared",
+            Step::ClarifyPurpose,
+            Severity::High,
+            Verdict::Fail,
+            purpose,
+            &format!("{} decided 120 times and nobody declared it", HOSTILE[1]),
+        ),
+    ];
+    findings[1].disposition = Disposition::Waived;
+    findings[2].disposition = Disposition::Baseline;
+    let mut counts = (0, 0, 0);
+    for (index, fact) in facts.iter().enumerate() {
+        let Fact::OutcomeParity(fact) = fact else { continue };
+        let Some(ratio) = &fact.ratio else { continue };
+        let status = match (ratio.high < 0.8, ratio.low >= 0.8) {
+            (true, _) => Verdict::Fail,
+            (_, true) => Verdict::Pass,
+            _ => Verdict::Inconclusive,
+        };
+        match status {
+            Verdict::Pass => counts.0 += 1,
+            Verdict::Fail => counts.1 += 1,
+            _ => counts.2 += 1,
+        }
+        if status != Verdict::Pass {
+            let segment = crate::facts::attributes(&fact.segment);
+            let message = format!(
+                "{segment} gets {:.2} of the reference's {} from {}",
+                ratio.estimate, fact.metric, fact.strategy
+            );
+            findings.push(finding("outcome-four-fifths", Step::TestForBias, Severity::High, status, index, &message));
+        }
+    }
+    let of = |kind: &str| -> Vec<usize> {
+        facts.iter().enumerate().filter(|(_, fact)| fact.kind() == kind).map(|(index, _)| index).collect()
+    };
+    let joined: Vec<usize> = of("data_use").into_iter().chain(of("join")).collect();
+    let compared = counts.0 + counts.1 + counts.2;
+    let uncompared = of("outcome_parity").len() as u64 - compared;
+    let steps = json!([
+        {"id": "clarify-purpose", "status": "fail", "facts": of("purpose"), "rules": [
+            rule("strategy-declared", "Every strategy that decides is declared", "high", "fail", Some("purpose"), None, json!({"fail": 1, "pass": 3}), json!({})),
+            rule("purpose-reviewed", "Purposes are reviewed in time", "low", "pass", Some("purpose"), None, json!({"pass": 3, "not_applicable": 1}), json!({})),
+        ]},
+        {"id": "map-data-sensitivity", "status": "fail", "facts": of("field"), "rules": [
+            rule("input-mapped", "Every input is in the data map", "medium", "fail", Some("field"), None, json!({"fail": 1, "pass": 4}), json!({})),
+        ]},
+        {"id": "assess-risks", "status": "manual", "facts": of("join"), "rules": [
+            rule("risk-register", "Is there a risk register that names these joins, and who keeps it?", "medium", "manual", None, None, json!({}), json!({})),
+        ]},
+        {"id": "design-for-choice", "status": "fail", "facts": joined, "rules": [
+            rule("join-needs-consent", "Contexts are combined with consent only", "critical", "fail", Some("join"), None, json!({"fail": 1, "pass": 1, "not_applicable": 1}), json!({})),
+            rule("use-needs-basis", "Every use of data has its legal basis", "high", "fail", Some("data_use"), None, json!({"fail": 1, "pass": 3}), json!({"max_share": 0.0})),
+        ]},
+        {"id": "test-for-bias", "status": "fail", "facts": of("outcome_parity"), "rules": [
+            rule("outcome-four-fifths", "No segment gets less than four fifths of the reference's outcome", "high", "fail", Some("outcome_parity"), None,
+                json!({"fail": counts.1, "inconclusive": counts.2, "pass": counts.0, "not_applicable": uncompared}), json!({"floor": 0.8})),
+            rule("exposure-by-provider", "Providers get their share of attention", "medium", "not_evidenced", Some("exposure_parity"), Some("the log has no column `provider`"), json!({}), json!({})),
+        ]},
+        {"id": "document-decisions", "status": "manual", "facts": of("evidence_quality"), "rules": [
+            rule("sign-off", "Has the owner of the system read this report and accepted what it leaves open?", "low", "manual", None, None, json!({}), json!({})),
+            rule("minors-kept-out", "Minors are not profiled", "high", "not_applicable", Some("data_use"), Some("the policy names no age limit in this jurisdiction"), json!({}), json!({})),
+        ]},
+        {"id": "monitor-continuously", "status": "not_evidenced", "facts": [], "rules": [
+            rule("trend-known", "Outcomes are followed over time", "medium", "not_evidenced", None, Some("no earlier audit was handed over"), json!({}), json!({})),
+        ]},
+    ]);
+    let mut record = json!({
+        "schema_version": "1.0",
+        "tool": {"name": "probity", "version": "0.1.0"},
+        "system": {
+            "name": "Shop recommendations", "owner": "Personalisation team <perso@example.org>",
+            "description": "Ranks products on the home page, in the app and in e-mails.", "as_of": "2026-03-31",
+            "first_decision": "2026-03-01T00:00:12Z", "last_decision": "2026-03-31T23:58:01Z",
+            "policy": {"version": "2026-01", "effective": "2026-03-03T00:00:00Z"},
+            "packs": [{"id": "playbook", "version": "1.0"}, {"id": "gdpr", "version": "1.0"}],
+            "settings": {"unit": "subject", "level": 0.95, "min_cell": 30, "max_rejected": 0.001, "seed": 7},
+        },
+        "run": {"started": "2026-04-02T08:15:00Z", "seconds": 4.218},
+        "evidence": [
+            evidence("manifest", "audit.yaml", "yaml", None),
+            evidence("data_map", "map/shop.yml", "yaml", None),
+            evidence("consent_policy", "policy.yaml", "yaml", None),
+            evidence("consent_records", "consent/2026.csv.gz", "csv.gz", Some((48_120, 3))),
+            evidence("recommendations", "log/2026-03.parquet", "parquet", Some((1_204_233, 12))),
+            evidence("subjects", HOSTILE[1], "csv", Some((20_001, 0))),
+        ],
+        "steps": [], "facts": [], "findings": [],
+        "verdict": {"status": "failed", "exit_code": 1, "fail_on": "high", "failures": {"critical": 1, "high": 4}, "inconclusive": 3,
+            "sentence": "The gate failed: five open findings are of severity high or above."},
+    });
+    for step in steps.as_array().into_iter().flatten() {
+        let mut step = step.clone();
+        let own = findings.iter().enumerate().filter(|(_, finding)| Some(finding.step.id()) == step["id"].as_str());
+        step["findings"] = json!(own.map(|(index, _)| index).collect::<Vec<_>>());
+        if let Some(steps) = record["steps"].as_array_mut() {
+            steps.push(step);
+        }
+    }
+    record["facts"] = json!(facts);
+    record["findings"] = json!(findings);
+    serde_json::from_value(record).expect("the sample is a record")
+}
+
+fn finding(rule: &str, step: Step, severity: Severity, status: Verdict, fact: usize, message: &str) -> Finding {
+    let identity = BTreeMap::from([("fact", fact.to_string())]);
+    Finding {
+        rule: rule.into(),
+        step,
+        severity,
+        status,
+        disposition: Disposition::Open,
+        fingerprint: crate::findings::fingerprint(rule, "sample", &identity),
+        message: message.into(),
+        fact,
+        evidence: vec![
+            Evidence::place("policy clause", "consent", "policy.yaml", 12),
+            Evidence::value("fields", HOSTILE[2]),
+            Evidence::place("combined at", "", "sql/join_web_store.sql", 31),
+        ],
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn rule(
+    id: &str,
+    title: &str,
+    severity: &str,
+    status: &str,
+    on: Option<&str>,
+    reason: Option<&str>,
+    verdicts: serde_json::Value,
+    params: serde_json::Value,
+) -> serde_json::Value {
+    json!({
+        "id": id, "pack": "playbook", "title": title, "severity": severity, "status": status, "reason": reason, "on": on,
+        "verdicts": verdicts, "params": params,
+        "why": "People cannot object to what they were never asked about.",
+        "remedy": "Ask for the combination where it is used, or drop the second source from the strategy's inputs.",
+        "references": ["GDPR Art. 6(1)(a), 7", "https://eur-lex.europa.eu/eli/reg/2016/679/oj"],
+    })
+}
+
+fn evidence(role: &str, path: &str, format: &str, rows: Option<(u64, u64)>) -> serde_json::Value {
+    json!({
+        "role": role, "path": path, "format": format, "rows": rows.map(|r| r.0), "rejected": rows.map(|r| r.1),
+        "sha256": crate::hex(&[0x5a; 32]),
+    })
+}
+
+fn facts() -> Vec<Fact> {
+    let mut facts = vec![
+        purpose("ranker_v2", true, Some("personalize.content")),
+        purpose("ranker_v1", true, Some("personalize.content")),
+        purpose("bestsellers", true, Some("essential.service")),
+        purpose(HOSTILE[1], false, None),
+    ];
+    for (name, categories, contexts, special) in [
+        ("shop.events.product_id", vec!["user.behavior.browsing_history"], vec!["web"], false),
+        ("shop.orders.basket", vec!["user.behavior.purchase_history"], vec!["store"], false),
+        ("pharmacy.orders.item", vec!["user.health_and_medical"], vec!["store", "web"], true),
+        ("loyalty.cards.points", vec!["user.account"], vec!["loyalty"], false),
+        (HOSTILE[0], vec![], vec![], false),
+    ] {
+        let mapped = !categories.is_empty();
+        facts.push(fact(json!({
+            "kind": "field", "strategy": "ranker_v2", "field": name, "mapped": mapped, "declared": true,
+            "categories": categories, "contexts": contexts, "context_declared": name != "loyalty.cards.points", "special": special,
+            "identifiability": mapped.then_some("aggregated.pseudonymized"), "collected_for": ["essential.service"],
+            "retention": "13 months", "sources": if special { vec!["pharmacy.raw.item"] } else { vec![] }, "decisions": 12_000,
+            "mapped_at": mapped.then(|| json!({"path": "map/shop.yml", "line": 42})),
+            "nearest": (!mapped).then_some("shop.events.script"),
+        })));
+    }
+    for (category, jurisdiction, special, permitted, without, unknown) in [
+        ("user.health_and_medical", "DE", true, 1_200, 5_120, 300),
+        ("user.behavior.browsing_history", "DE", false, 180_400, 0, 1_020),
+        ("user.behavior.browsing_history", HOSTILE[3], false, 90_121, 0, 0),
+        (HOSTILE[5], "FR", false, 3_000, 0, 0),
+    ] {
+        facts.push(fact(json!({
+            "kind": "data_use", "strategy": "ranker_v2", "purpose": "personalize.content", "category": category,
+            "basis": if special { "explicit_consent" } else { "consent" }, "special": special, "jurisdiction": jurisdiction,
+            "events": permitted + without + unknown + 130 + 2_000, "subjects": 8_400, "events_permitted": permitted,
+            "events_without_consent": without, "subjects_without_consent": without / 8, "events_in_grace": 130,
+            "events_after_withdrawal": without / 10, "subjects_after_withdrawal": without / 80, "events_unknown": unknown,
+            "subjects_unknown": unknown / 10, "events_before_policy": 2_000,
+            "first_without_consent": (without > 0).then_some("2026-03-03T04:12:00Z"),
+            "last_without_consent": (without > 0).then_some("2026-03-31T21:40:09Z"),
+            "contexts": ["store", "web"], "fields": ["pharmacy.orders.item"], "clause": {"path": "policy.yaml", "line": 31},
+        })));
+    }
+    for (contexts, requires, permitted, without) in [
+        (["store", "web"], true, 40_100, 18_204),
+        (["loyalty", "web"], true, 9_120, 0),
+        (["app", "web"], false, 77_000, 0),
+    ] {
+        facts.push(fact(json!({
+            "kind": "join", "strategy": "ranker_v2", "purpose": "personalize.content", "contexts": contexts,
+            "link": requires.then_some("hashed e-mail"), "requires_consent": requires,
+            "reason": (!requires).then_some("one service in the eyes of the person"), "special": without > 0,
+            "events": permitted + without + 420 + 800, "subjects": 9_200, "events_permitted": permitted,
+            "events_without_consent": without, "subjects_without_consent": without / 8, "events_in_grace": 420,
+            "events_after_withdrawal": without / 12, "events_unknown": 0, "events_before_policy": 800,
+            "first_without_consent": (without > 0).then_some("2026-03-03T00:40:00Z"),
+            "last_without_consent": (without > 0).then_some("2026-03-31T23:58:01Z"),
+            "fields": ["shop.events.product_id", "shop.orders.basket"],
+            "sources": [{"path": "sql/join_web_store.sql", "line": 31, "run": null}], "clause": {"path": "policy.yaml", "line": 40},
+        })));
+    }
+    parities(&mut facts);
+    for (role, given, rows, missing) in [
+        ("recommendations", true, Some(1_204_233), vec!["propensity", "relevant"]),
+        ("consent_records", true, Some(48_120), vec![]),
+        ("items", false, None, vec![]),
+    ] {
+        facts.push(fact(json!({
+            "kind": "evidence_quality", "role": role, "given": given, "files": u64::from(given), "rows": rows,
+            "rejected": rows.map(|_| 12), "rejected_share": rows.map(|rows| 12.0 / f64::from(rows)),
+            "duplicates": rows.map(|_| 2), "subjects": rows.map(|_| 19_877), "subjects_missing": rows.map(|_| 61),
+            "columns_missing": missing, "first": rows.map(|_| "2026-03-01T00:00:12Z"), "last": rows.map(|_| "2026-03-31T23:58:01Z"),
+        })));
+    }
+    facts
+}
+
+fn purpose(strategy: &str, declared: bool, purpose: Option<&str>) -> Fact {
+    fact(json!({
+        "kind": "purpose", "strategy": strategy, "declared": declared, "purpose": purpose,
+        "legal_basis": declared.then_some("consent"), "benefit": declared.then_some("Finds what they came for in fewer pages."),
+        "objective": declared.then_some("conversion"), "horizon": declared.then_some("short_term"),
+        "logic": declared.then_some("A gradient-boosted ranker over what the person viewed and bought in the last 90 days."),
+        "owner": declared.then_some("Ranking team"), "profiling": declared.then_some(strategy != "bestsellers"),
+        "review_date": declared.then_some("2026-09-01"), "review_overdue": declared.then_some(false), "decisions": 120,
+        "declared_at": declared.then(|| json!({"path": "audit.yaml", "line": 14})),
+    }))
+}
+
+fn parities(facts: &mut Vec<Fact>) {
+    let ages = [
+        ("18-24", 1.04, 0.04),
+        ("25-44", 1.0, 0.0),
+        ("45-64", 0.93, 0.05),
+        ("65+", 0.66, 0.07),
+        ("under 18", 0.78, 0.2),
+    ];
+    for metric in ["click", "conversion", "revenue"] {
+        for (segment, ratio, spread) in ages {
+            let spread = if metric == "click" { spread } else { spread * 2.5 };
+            facts.push(parity(metric, ("age_band", segment), ("age_band", "25-44"), &[], ratio, spread));
+        }
+        facts.push(parity(metric, ("age_band", "unknown"), ("age_band", "25-44"), &[], f64::NAN, 1.0));
+    }
+    for (segment, ratio, spread) in
+        [("men", 1.0, 0.0), (HOSTILE[0], 0.97, 0.03), (HOSTILE[5], 0.81, 0.2), ("x", f64::NAN, 0.0)]
+    {
+        facts.push(parity("click", ("gender", segment), ("gender", "men"), &[], ratio, spread));
+    }
+    for position in ["1", "2", "3"] {
+        for (segment, ratio, spread) in ages {
+            facts.push(parity(
+                "click",
+                ("age_band", segment),
+                ("age_band", "25-44"),
+                &[("position", position)],
+                ratio * 1.05,
+                spread * 2.0,
+            ));
+        }
+    }
+}
+
+fn parity(
+    metric: &str,
+    segment: (&str, &str),
+    reference: (&str, &str),
+    within: &[(&str, &str)],
+    ratio: f64,
+    spread: f64,
+) -> Fact {
+    let (comparison, shown) = match (segment == reference, ratio.is_nan(), segment.1) {
+        (true, ..) => ("reference", true),
+        (_, true, "unknown") => ("unknown", true),
+        (_, true, _) => ("suppressed", false),
+        _ => ("compared", true),
+    };
+    let compared = comparison == "compared";
+    let interval = |estimate: f64, by: f64| json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": estimate * (1.0 + by), "level": 0.95, "method": "cluster_delta"});
+    let base = if metric == "revenue" { 0.84 } else { 0.0412 };
+    let rate = if ratio.is_nan() { base } else { base * ratio };
+    fact(json!({
+        "kind": "outcome_parity", "strategy": "ranker_v2", "metric": metric, "segment": {segment.0: segment.1},
+        "reference": {reference.0: reference.1}, "within": within.iter().copied().collect::<BTreeMap<_, _>>(), "unit": "subject",
+        "comparison": comparison, "subjects": shown.then_some(4_210), "impressions": shown.then_some(96_512),
+        "rate": shown.then(|| interval(rate, 0.05)), "reference_rate": shown.then(|| interval(base, 0.02)),
+        "ratio": compared.then(|| interval(ratio, spread)),
+        "difference": compared.then(|| json!({"estimate": rate - base, "low": rate - base * 1.1, "high": rate - base * 0.9, "level": 0.95, "method": "cluster_delta"})),
+        "p_value": compared.then_some(0.0004), "q_value": compared.then_some(0.012), "suppressed": comparison == "suppressed",
+        "counts_withheld": false,
+        "most_favoured": compared.then(|| json!({"segment": {segment.0: "18-24"}, "ratio": interval(ratio / 1.04, spread)})),
+        "to_decide": (compared && ratio - ratio * spread < 0.8 && ratio + ratio * spread > 0.8).then(|| json!({"bound": 0.8, "units": 18_400})),
+    }))
+}
+
+fn fact(value: serde_json::Value) -> Fact {
+    serde_json::from_value(value).expect("the sample's facts have the shape of facts")
+}
