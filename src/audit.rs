@@ -103,7 +103,8 @@ impl Declared {
         let map = if files.is_empty() { None } else { Some(DataMap::read(&files, &mut taxonomy)?) };
         for purpose in &manifest.value.purposes {
             if !taxonomy.data_uses.contains(&purpose.id.value) {
-                let problem = manifest.problem(&purpose.id, format!("data use `{}` is not in the taxonomy", *purpose.id));
+                let problem =
+                    manifest.problem(&purpose.id, format!("data use `{}` is not in the taxonomy", *purpose.id));
                 return Err(problem.suggest(&purpose.id, &taxonomy.data_uses).into());
             }
         }
@@ -121,9 +122,12 @@ impl Declared {
             }
         };
         let packs = rules::load(&manifest)?;
-        documents.extend(packs.iter().filter_map(|pack| pack.path.as_ref()).map(|path| {
-            ("rule_pack", manifest.resolve(&path.to_string_lossy()))
-        }));
+        documents.extend(
+            packs
+                .iter()
+                .filter_map(|pack| pack.path.as_ref())
+                .map(|path| ("rule_pack", manifest.resolve(&path.to_string_lossy()))),
+        );
         let names = Names {
             manifest: files::name_of(&manifest, &manifest.path),
             policy: evidence.consent_policy.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
@@ -421,9 +425,7 @@ async fn quality_facts(
                 first: log.first.clone(),
                 last: log.last.clone(),
             },
-            (Role::ConsentRecords | Role::Subjects, Some(_), _) => {
-                people(engine, role, log_has_subjects).await?
-            }
+            (Role::ConsentRecords | Role::Subjects, Some(_), _) => people(engine, role, log_has_subjects).await?,
             _ => Coverage::default(),
         };
         facts.push(evidence_quality::of_table(role, table, coverage));
@@ -445,5 +447,10 @@ async fn people(engine: &Engine, role: Role, log_has_subjects: bool) -> Result<C
         None
     };
     let time = |column: &str| own.integer(column, 0).filter(|_| timed).map(crate::engine::rfc3339);
-    Ok(Coverage { subjects: Some(own.count("n", 0)), subjects_missing: missing, first: time("first"), last: time("last") })
+    Ok(Coverage {
+        subjects: Some(own.count("n", 0)),
+        subjects_missing: missing,
+        first: time("first"),
+        last: time("last"),
+    })
 }

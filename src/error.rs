@@ -70,6 +70,11 @@ impl Problem {
         self
     }
 
+    /// As [`Problem::help`], unless there is help already.
+    pub fn help_if_none(self, help: &str) -> Self {
+        if self.help.is_some() { self } else { self.help(help) }
+    }
+
     /// Adds "did you mean" when a known name is near enough to `wrong`, else the list of known names.
     pub fn suggest<S: AsRef<str>>(self, wrong: &str, known: impl IntoIterator<Item = S>) -> Self {
         let known: Vec<String> = known.into_iter().map(|k| k.as_ref().to_owned()).collect();

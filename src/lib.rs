@@ -1,6 +1,7 @@
 //! Probity audits personalization.
 
 pub mod audit;
+pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod evidence;
@@ -13,6 +14,7 @@ pub mod progress;
 pub mod record;
 pub mod replay;
 pub mod rules;
+pub mod simulate;
 pub mod stats;
 pub mod yaml;
 

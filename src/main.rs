@@ -1,3 +1,5 @@
-fn main() {
-    println!("Hello, world!");
+//! Arguments to exit code, nothing else.
+
+fn main() -> std::process::ExitCode {
+    probity::cli::run()
 }

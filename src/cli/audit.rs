@@ -1,0 +1,76 @@
+//! `probity audit`: evidence in, record and report out.
+
+use std::path::PathBuf;
+
+use super::{Ending, block_on, print, write};
+use crate::audit::{Options, audit};
+use crate::error::{Problem, Result};
+use crate::outputs::{self, FORMATS, terminal};
+use crate::playbook::Severity;
+use crate::progress::Progress;
+
+/// Audit what a manifest describes
+///
+/// Reads the evidence, replays the log, judges, and writes the record (audit.json), the report and the findings.
+/// Exit code 0: the gate passed. 1: it failed. 2: the audit could not be made. 3: nothing was evaluated.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The manifest, usually audit.yaml
+    manifest: PathBuf,
+    /// Folder for the outputs; made if it is not there
+    #[arg(long, default_value = "audit-report")]
+    out: PathBuf,
+    /// What to write
+    #[arg(long, value_delimiter = ',', default_value = "json,html,findings")]
+    format: Vec<String>,
+    /// The least severity of open findings that fails the gate; default by the manifest, else high
+    #[arg(long)]
+    fail_on: Option<Severity>,
+    /// Memory for the replay in MiB; past it, work spills to disk
+    #[arg(long, value_name = "MIB")]
+    memory: Option<usize>,
+    /// No summary on stdout
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub fn run(args: Args) -> Result<Ending> {
+    let formats = formats(&args.format)?;
+    write::writable(&args.out)?;
+    let options = Options {
+        fail_on: args.fail_on,
+        memory: args.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
+        progress: Progress::on_stderr(),
+        static_only: false,
+    };
+    let outcome = block_on(audit(&args.manifest, &options));
+    options.progress.finish();
+    let audit = outcome?;
+    write::outputs(&args.out, &formats, &audit.record, &audit.rejects)?;
+    if !args.quiet {
+        print(&terminal::render(&audit.record))?;
+    }
+    let verdict = &audit.record.verdict;
+    for format in formats {
+        anstream::eprintln!("wrote {}", args.out.join(format.file_name).display());
+    }
+    if !audit.rejects.is_empty() {
+        anstream::eprintln!("wrote {}", args.out.join(write::REJECTED).display());
+    }
+    Ok(Ending::with(verdict.exit_code, verdict.sentence.clone()))
+}
+
+/// The chosen formats. The record is always among them: everything else can be made from it again.
+pub fn formats(names: &[String]) -> Result<Vec<&'static outputs::Format>> {
+    let mut chosen: Vec<&'static outputs::Format> = outputs::by_name("json").into_iter().collect();
+    for name in names {
+        let Some(format) = outputs::by_name(name) else {
+            let known = FORMATS.iter().map(|format| format.name);
+            return Err(Problem::new(format!("unknown output format `{name}`")).suggest(name, known).into());
+        };
+        if chosen.iter().all(|known| known.name != format.name) {
+            chosen.push(format);
+        }
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,30 @@
+//! `probity check`: everything that can be said without opening a log.
+
+use std::path::PathBuf;
+
+use super::{Ending, block_on, print};
+use crate::audit::{Options, audit};
+use crate::error::Result;
+use crate::outputs::terminal;
+use crate::playbook::Severity;
+use crate::progress::Progress;
+
+/// Check a manifest, its data map, policy and rules, without any log
+///
+/// Reads and type-checks all that is declared, and judges what needs no log: purposes and inputs.
+/// Exit codes are those of `audit`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The manifest, usually audit.yaml
+    manifest: PathBuf,
+    /// The least severity of open findings that fails the check
+    #[arg(long)]
+    fail_on: Option<Severity>,
+}
+
+pub fn run(args: Args) -> Result<Ending> {
+    let options = Options { fail_on: args.fail_on, memory: None, progress: Progress::hidden(), static_only: true };
+    let record = block_on(audit(&args.manifest, &options))?.record;
+    print(&terminal::render(&record))?;
+    Ok(Ending::with(record.verdict.exit_code, record.verdict.sentence))
+}

@@ -1,0 +1,59 @@
+//! `probity explain`: what a rule, a kind of fact or a step means.
+
+use super::{Ending, print};
+use crate::error::{Problem, Result};
+use crate::facts;
+use crate::playbook::Step;
+use crate::rules::{self, builtin};
+
+/// Explain a rule, a kind of fact or a step of the playbook
+#[derive(clap::Args)]
+pub struct Args {
+    /// Id of a rule (outcome-four-fifths), a kind of fact (join) or a step (test-for-bias); without it, list them all
+    id: Option<String>,
+}
+
+pub fn run(args: &Args) -> Result<Ending> {
+    let text = match &args.id {
+        None => list(),
+        Some(id) => explain(id)?,
+    };
+    print(&format!("{}\n", text.trim_end()))?;
+    Ok(Ending::done())
+}
+
+fn explain(id: &str) -> Result<String> {
+    if let Some(doc) = rules::explain(id) {
+        return Ok(doc.to_owned());
+    }
+    if let Some(kind) = facts::kind(id) {
+        let fields = fields(kind);
+        return Ok(format!("# {}\n\nA kind of fact.\n\n{}\n\n## Fields\n\n{fields}", kind.name, kind.doc.trim()));
+    }
+    if let Some(step) = Step::ALL.into_iter().find(|step| step.id() == id) {
+        return Ok(format!("# {}\n\nA step of the playbook.\n\n{}", step.title(), step.question()));
+    }
+    let known = builtin::documented()
+        .chain(facts::KINDS.iter().map(|kind| kind.name))
+        .chain(Step::ALL.map(Step::id));
+    Err(Problem::new(format!("nothing is called `{id}`")).suggest(id, known).help_if_none("`probity explain` lists all").into())
+}
+
+/// The fields of a kind of fact with their descriptions, from its schema.
+fn fields(kind: &facts::Kind) -> String {
+    let schema = (kind.schema)();
+    let properties = schema.get("properties").and_then(|p| p.as_object()).cloned().unwrap_or_default();
+    let line = |(name, property): (&String, &serde_json::Value)| {
+        let text = property.get("description").and_then(|d| d.as_str()).unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() { format!("- `{name}`\n") } else { format!("- `{name}`: {text}\n") }
+    };
+    properties.iter().map(line).collect()
+}
+
+fn list() -> String {
+    let rules: String = builtin::documented().map(|id| format!("  {id}\n")).collect();
+    let kinds: String = facts::KINDS.iter().map(|kind| format!("  {}\n", kind.name)).collect();
+    let steps: String = Step::ALL.iter().map(|step| format!("  {}\n", step.id())).collect();
+    format!("Rules\n{rules}\nKinds of facts\n{kinds}\nSteps of the playbook\n{steps}")
+}

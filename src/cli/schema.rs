@@ -1,0 +1,43 @@
+//! `probity schema`: JSON Schemas of what is read and written.
+
+use schemars::{Schema, schema_for};
+
+use super::{Ending, print};
+use crate::error::{Error, Result};
+
+/// Print a JSON Schema, for editors and for whoever reads the record
+#[derive(clap::Args)]
+pub struct Args {
+    of: Of,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Of {
+    /// audit.yaml
+    Manifest,
+    /// A consent policy
+    Policy,
+    /// A rule pack
+    Pack,
+    /// audit.json
+    Record,
+    /// The facts of a record
+    Facts,
+}
+
+pub fn run(args: &Args) -> Result<Ending> {
+    let schema = schema(args.of);
+    let text = serde_json::to_string_pretty(&schema).map_err(|error| Error::Internal(error.to_string()))?;
+    print(&format!("{text}\n"))?;
+    Ok(Ending::done())
+}
+
+fn schema(of: Of) -> Schema {
+    match of {
+        Of::Manifest => schema_for!(crate::manifest::Manifest),
+        Of::Policy => schema_for!(crate::evidence::consent_policy::ConsentPolicy),
+        Of::Pack => schema_for!(crate::rules::pack::PackFile),
+        Of::Record => schema_for!(crate::record::Record),
+        Of::Facts => schema_for!(Vec<crate::facts::Fact>),
+    }
+}
