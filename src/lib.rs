@@ -7,6 +7,7 @@ pub mod findings;
 pub mod manifest;
 pub mod playbook;
 pub mod record;
+pub mod simulate;
 pub mod stats;
 pub mod yaml;
 
