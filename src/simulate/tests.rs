@@ -1,0 +1,193 @@
+//! The shop's files against the truth about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::reckoning::{Row, Shop, contents, read, recount};
+use super::truth::{Expectation, Segment, Truth};
+use super::{EFFECTIVE, Options, write};
+
+/// What a column of the log adds up to, and impressions, of each subject under one strategy.
+fn sums(shop: &Shop, strategy: &str, column: &str) -> BTreeMap<String, (f64, f64)> {
+    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    for row in shop.decisions.iter().filter(|row| row["model"] == strategy) {
+        let sum = sums.entry(row["customer"].clone()).or_default();
+        sum.0 += row[column].split('|').map(|cell| cell.parse::<f64>().unwrap()).sum::<f64>();
+        sum.1 += row["items"].split('|').count() as f64;
+    }
+    sums
+}
+
+/// A segment's rate over the reference's with its 95 % interval, clustered by subject (delta method on the logarithm).
+struct Ratio {
+    estimate: f64,
+    low: f64,
+    high: f64,
+    subjects: usize,
+}
+
+fn ratio(shop: &Shop, sums: &BTreeMap<String, (f64, f64)>, segment: &Segment) -> Ratio {
+    // The rate, the square of its relative standard error, and the number of subjects.
+    let rate = |value: &str| {
+        let of = |subject: &str| shop.subjects[subject][&segment.attribute] == value;
+        let mine: Vec<(f64, f64)> = sums.iter().filter(|(subject, _)| of(subject)).map(|(_, sum)| *sum).collect();
+        let (outcome, shown) = mine.iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let n = mine.len() as f64;
+        let residuals: f64 = mine.iter().map(|(o, s)| (o - outcome / shown * s).powi(2)).sum();
+        (outcome / shown, residuals * n / (n - 1.0) / outcome.powi(2), mine.len())
+    };
+    let ((mine, spread, subjects), (reference, other_spread, _)) = (rate(&segment.value), rate(&segment.reference));
+    let (estimate, error) = (mine / reference, 1.96 * (spread + other_spread).sqrt());
+    Ratio { estimate, low: estimate * (-error).exp(), high: estimate * error.exp(), subjects }
+}
+
+/// Where the log does not show what the truth says of its segments.
+fn surprises(shop: &Shop, truth: &Truth) -> Vec<String> {
+    let mut surprises = Vec::new();
+    for segment in &truth.segments {
+        let Ratio { estimate, low, high, subjects } = ratio(shop, &sums(shop, &segment.strategy, "clicks"), segment);
+        let enough = subjects >= 30;
+        let near = (low..=high).contains(&segment.ratio);
+        let as_told = match segment.expectation {
+            Expectation::Reference => true,
+            Expectation::Pass => enough && near && low > 0.82,
+            Expectation::Fail => enough && near && high < 0.78,
+            Expectation::Inconclusive => enough && near && low < 0.77 && high > 0.83,
+            Expectation::Suppressed => !enough,
+        };
+        if !as_told || subjects as u64 != segment.subjects {
+            let name = format!("{} {}", segment.attribute, segment.value);
+            surprises.push(format!("{name}: {estimate:.3} [{low:.3}, {high:.3}] of {subjects} subjects"));
+        }
+    }
+    // Nothing fails by chance, under any strategy.
+    let even = truth.segments.iter().filter(|s| s.expectation == Expectation::Pass);
+    for segment in even {
+        for (strategy, column) in
+            truth.strategies.keys().flat_map(|s| ["clicks", "orders", "revenue"].map(|column| (s, column)))
+        {
+            let found = ratio(shop, &sums(shop, strategy, column), segment);
+            if found.subjects >= 30 && found.high < 0.8 {
+                surprises.push(format!("{strategy} {column} {}: {:.3} by chance", segment.value, found.estimate));
+            }
+        }
+    }
+    surprises
+}
+
+fn outcomes(shop: &Shop, truth: &Truth) {
+    for (strategy, told) in &truth.strategies {
+        let rows: Vec<&Row> = shop.decisions.iter().filter(|row| row["model"] == *strategy).collect();
+        let sum = |column: &str| -> f64 {
+            rows.iter().flat_map(|row| row[column].split('|')).map(|cell| cell.parse::<f64>().unwrap()).sum()
+        };
+        let lengths = rows.iter().flat_map(|row| ["items", "clicks", "orders", "revenue"].map(|c| &row[c]));
+        assert!(lengths.into_iter().all(|cell| cell.split('|').count() == 10));
+        let customers: BTreeSet<&String> = rows.iter().map(|row| &row["customer"]).collect();
+        assert_eq!((rows.len(), customers.len()), (told.decisions as usize, told.subjects as usize));
+        assert_eq!((sum("clicks"), sum("orders")), (told.clicks as f64, told.conversions as f64));
+        assert!((sum("revenue") - told.revenue).abs() < 0.001);
+    }
+}
+
+#[test]
+fn the_truth_is_what_a_second_reckoning_finds_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (small, clean) = (folder.path().join("small"), folder.path().join("clean"));
+    let options = Options { seed: 7, subjects: 900, decisions: 9_000, clean: false };
+    let truth = write(&options, &small).unwrap();
+    recount(&read(&small), &truth);
+    outcomes(&read(&small), &truth);
+
+    let truth = write(&Options { clean: true, ..options }, &clean).unwrap();
+    recount(&read(&clean), &truth);
+    outcomes(&read(&clean), &truth);
+    assert_eq!(truth.planted, super::truth::Planted::default());
+    let judged = truth.joins.iter().map(|j| &j.judged).chain(truth.data_uses.iter().map(|u| &u.judged));
+    let mut judged = judged.collect::<Vec<_>>().into_iter();
+    assert!(judged.all(|j| j.events_without_consent + j.events_in_grace + j.events_unknown == 0));
+    assert!(truth.undeclared.is_empty() && truth.unmapped.is_empty());
+    assert!(truth.segments.iter().all(|s| matches!(s.expectation, Expectation::Pass | Expectation::Reference)));
+}
+
+#[test]
+fn the_committed_shop_is_what_the_default_options_give() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/storefront");
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = folder.path().join("storefront");
+    let truth = write(&Options::default(), &fresh).unwrap();
+    let (here, there) = (contents(&fresh), contents(&committed));
+    assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
+    for (name, text) in &here {
+        assert!(*text == there[name], "fixtures/storefront/{name} is not what the generator writes");
+    }
+    let written: Truth = serde_json::from_str(&there["truth.json"]).unwrap();
+    assert_eq!(serde_json::to_value(&written).unwrap(), serde_json::to_value(&truth).unwrap());
+
+    let shop = read(&committed);
+    assert_eq!(shop.policy.value.effective.unwrap().timestamp(), EFFECTIVE);
+    recount(&shop, &truth);
+    outcomes(&shop, &truth);
+    // Enough of each defect that finding it is no accident.
+    let planted = &truth.planted;
+    let all = [
+        planted.combination_never_granted,
+        planted.after_withdrawal,
+        planted.within_grace,
+        planted.before_grant,
+        planted.after_expiry,
+        planted.no_record,
+        planted.undeclared,
+        planted.unmapped,
+    ];
+    assert!(all.iter().all(|count| count.subjects >= 5 && count.events >= count.subjects), "{planted:?}");
+}
+
+#[test]
+fn the_committed_log_shows_what_the_truth_says_of_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    for clean in [false, true] {
+        let path = folder.path().join(clean.to_string());
+        let truth = write(&Options { clean, ..Options::default() }, &path).unwrap();
+        assert_eq!(surprises(&read(&path), &truth), Vec::<String>::new(), "clean: {clean}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { seed: 3, subjects: 200, decisions: 900, clean: false };
+    for (name, seed) in [("a", 3), ("b", 3), ("c", 4)] {
+        write(&Options { seed, ..options.clone() }, &folder.path().join(name)).unwrap();
+    }
+    let log = |name: &str| std::fs::read(folder.path().join(name).join("recommendations/2026-04.csv.gz")).unwrap();
+    assert_eq!(log("a"), log("b"));
+    assert_eq!(contents(&folder.path().join("a")), contents(&folder.path().join("b")));
+    assert_ne!(contents(&folder.path().join("a")), contents(&folder.path().join("c")));
+}
+
+#[test]
+fn nothing_is_overwritten_and_nothing_half_written_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { seed: 1, subjects: 3, decisions: 1, clean: false };
+    let (empty, full) = (folder.path().join("empty"), folder.path().join("full"));
+    std::fs::create_dir(&empty).unwrap();
+    write(&options, &empty).unwrap();
+    std::fs::create_dir(&full).unwrap();
+    std::fs::write(full.join("note"), "mine").unwrap();
+    assert!(write(&options, &full).unwrap_err().to_string().contains("not empty"));
+    assert!(write(&Options { subjects: 0, ..options }, &folder.path().join("none")).is_err());
+    let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["empty", "full"]);
+}
+
+#[test]
+#[ignore = "writes the fixture anew"]
+fn write_the_committed_shop() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/storefront");
+    if fixtures.exists() {
+        std::fs::remove_dir_all(&fixtures).unwrap();
+    }
+    write(&Options::default(), &fixtures).unwrap();
+}
