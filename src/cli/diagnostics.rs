@@ -29,7 +29,11 @@ pub fn show(error: &Error) {
 fn render(problem: &Problem) -> String {
     let shown = Shown::of(problem);
     let mut text = String::new();
-    let theme = if std::env::var_os("NO_COLOR").is_some() { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() };
+    let theme = if std::env::var_os("NO_COLOR").is_some() {
+        GraphicalTheme::unicode_nocolor()
+    } else {
+        GraphicalTheme::unicode()
+    };
     match GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false).render_report(&mut text, &shown) {
         Ok(()) => text,
         Err(_) => format!("error: {problem}"),
@@ -74,7 +78,8 @@ fn span(text: &str, line: u64, column: u64) -> SourceSpan {
         column => line.chars().take(usize::try_from(column - 1).unwrap_or(0)).map(char::len_utf8).sum(),
     };
     let rest = &line[skipped..];
-    let length = if column == 0 { rest.trim_end().len() } else { rest.find([' ', ',', ':', ']', '}']).unwrap_or(rest.len()) };
+    let length =
+        if column == 0 { rest.trim_end().len() } else { rest.find([' ', ',', ':', ']', '}']).unwrap_or(rest.len()) };
     (start + skipped, length.max(1)).into()
 }
 

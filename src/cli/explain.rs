@@ -33,10 +33,11 @@ fn explain(id: &str) -> Result<String> {
     if let Some(step) = Step::ALL.into_iter().find(|step| step.id() == id) {
         return Ok(format!("# {}\n\nA step of the playbook.\n\n{}", step.title(), step.question()));
     }
-    let known = builtin::documented()
-        .chain(facts::KINDS.iter().map(|kind| kind.name))
-        .chain(Step::ALL.map(Step::id));
-    Err(Problem::new(format!("nothing is called `{id}`")).suggest(id, known).help_if_none("`probity explain` lists all").into())
+    let known = builtin::documented().chain(facts::KINDS.iter().map(|kind| kind.name)).chain(Step::ALL.map(Step::id));
+    Err(Problem::new(format!("nothing is called `{id}`"))
+        .suggest(id, known)
+        .help_if_none("`probity explain` lists all")
+        .into())
 }
 
 /// The fields of a kind of fact with their descriptions, from its schema.

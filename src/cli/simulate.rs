@@ -27,8 +27,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Ending> {
-    let options =
-        Options { seed: args.seed, subjects: args.subjects, decisions: args.decisions, clean: args.clean };
+    let options = Options { seed: args.seed, subjects: args.subjects, decisions: args.decisions, clean: args.clean };
     simulate::write(&options, &args.out)?;
     print(&format!("wrote {}; now: probity audit {}\n", args.out.display(), args.out.join("audit.yaml").display()))?;
     Ok(Ending::done())

@@ -167,7 +167,7 @@ fn unnested(rows: &str, table: &Table) -> String {
         }
     };
     format!(
-        "SELECT {} FROM (SELECT {}, {}, unnest(range(1, 1 + array_length({}))) AS __ordinal FROM {rows})",
+        "SELECT {} FROM (SELECT {}, {}, unnest(range(1, 1 + CAST(array_length({}) AS BIGINT))) AS __ordinal FROM {rows})",
         columns(table, element),
         request.join(", "),
         lists.join(", "),
