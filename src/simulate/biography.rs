@@ -29,6 +29,8 @@ pub enum Kind {
     NoRecord,
     /// Of an opt-out jurisdiction, and silent on web and store.
     OptOutSilent,
+    /// Of an opt-out jurisdiction, and in no consent record: no signal, no objection.
+    OptOutUnrecorded,
     /// Of an opt-out jurisdiction; refused the combination.
     OptOutRefused,
 }
@@ -169,6 +171,7 @@ impl Writer<'_> {
                 self.phase(ends, Rights::NONE, Change::Expired);
             }
             Kind::NoRecord => self.phase(signed, Rights::all(Right::Unknown), Change::Start),
+            Kind::OptOutUnrecorded => self.phase(signed, Rights::EVERYTHING, Change::Start),
             Kind::OptOutSilent => {
                 self.record(signed, "given", "app");
                 self.phase(signed, Rights::EVERYTHING, Change::Start);
@@ -299,7 +302,8 @@ impl Writer<'_> {
 
     /// Consent to being counted, which says nothing about personalization.
     fn analytics(&mut self) {
-        if self.biography.kind == Kind::NoRecord || !self.chance.per_mille(200) {
+        let unrecorded = matches!(self.biography.kind, Kind::NoRecord | Kind::OptOutUnrecorded);
+        if unrecorded || !self.chance.per_mille(200) {
             return;
         }
         let status = self.chance.weighted(&[("given", 5), ("refused", 3), ("withdrawn", 2)]);

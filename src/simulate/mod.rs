@@ -54,7 +54,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 42, subjects: 3_000, decisions: 20_000, clean: false }
+        Self { seed: 20, subjects: 3_000, decisions: 20_000, clean: false }
     }
 }
 

@@ -101,7 +101,7 @@ fn kind(jurisdiction: &str, clean: bool, chance: &mut Chance) -> Kind {
             (Kind::Combined, 30),
             (Kind::OptOutRefused, 14),
             (Kind::Refused, 8),
-            (Kind::NoRecord, 3),
+            (Kind::OptOutUnrecorded, 3),
         ])
     } else {
         chance.weighted(&[

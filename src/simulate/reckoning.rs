@@ -93,7 +93,10 @@ fn judge(
     jurisdiction: &str,
 ) -> Verdict {
     let now = time(&row["served_at"]);
-    let Some(records) = shop.consent.get(&row["customer"]) else { return Verdict::Unknown };
+    let regime = shop.policy.value.regime(jurisdiction);
+    let Some(records) = shop.consent.get(&row["customer"]) else {
+        return if regime == Regime::OptOut { Verdict::Permitted } else { Verdict::Unknown };
+    };
     let relevant: Vec<&Row> = records
         .iter()
         .filter(|record| time(&record["timestamp"]) <= now && covers(&record["purpose"], purpose))
@@ -138,12 +141,10 @@ fn judge(
             let grace = chrono::Duration::from_std(shop.policy.value.grace(purpose)).unwrap();
             if delay <= grace { Verdict::InGrace } else { Verdict::AfterWithdrawal }
         }
-        None if !relevant.iter().any(|record| record["status"] == "given" && holds_all(record)) => {
-            match shop.policy.value.regime(jurisdiction) {
-                Regime::OptOut => Verdict::Permitted,
-                Regime::OptIn => Verdict::Without,
-            }
-        }
+        None if !relevant.iter().any(|record| record["status"] == "given" && holds_all(record)) => match regime {
+            Regime::OptOut => Verdict::Permitted,
+            Regime::OptIn => Verdict::Without,
+        },
         _ => Verdict::Without,
     }
 }
@@ -203,7 +204,7 @@ pub fn recount(shop: &Shop, truth: &Truth) {
         let mut parts = BTreeSet::new();
         for input in if named.is_empty() { declared } else { named } {
             match shop.map.resolve(input) {
-                Some(resolved) => parts.extend(resolved.parts),
+                Some(resolved) => parts.extend(resolved.parts.into_keys()),
                 None => {
                     unmapped.entry((row["model"].clone(), input.to_owned())).or_default().add(row, None);
                 }

@@ -8,7 +8,7 @@ pub enum Right {
     No,
     /// Withdrawn at this time (seconds since 1970).
     Withdrawn(i64),
-    /// The subject is in no consent record at all.
+    /// The subject is in no consent record at all, where a yes is needed.
     Unknown,
 }
 

@@ -181,13 +181,3 @@ fn nothing_is_overwritten_and_nothing_half_written_stays() {
     left.sort();
     assert_eq!(left, ["empty", "full"]);
 }
-
-#[test]
-#[ignore = "writes the fixture anew"]
-fn write_the_committed_shop() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/storefront");
-    if fixtures.exists() {
-        std::fs::remove_dir_all(&fixtures).unwrap();
-    }
-    write(&Options::default(), &fixtures).unwrap();
-}
