@@ -402,7 +402,26 @@ async fn outcome_facts(
         .collect();
     let within: Vec<String> = measure.within.iter().map(|at| at.value.clone()).collect();
     let question = Question { unit: measure.unit, metrics: &metrics, attributes: &attributes, within: &within };
-    Ok(outcome_parity::measure(&outcomes::cells(engine, &question).await?, measure))
+    let cells = outcomes::cells(engine, &question).await?;
+    check_references(&declared.manifest, &cells)?;
+    Ok(outcome_parity::measure(&cells, measure))
+}
+
+/// A reference that no subject has would leave its attribute without any comparison.
+fn check_references(manifest: &Document<Manifest>, cells: &[outcomes::Cell]) -> Result<()> {
+    let mut problems = Vec::new();
+    for segment in &manifest.value.measure.segments {
+        let of_it = cells.iter().filter(|cell| cell.attribute == *segment.attribute);
+        let values: BTreeSet<&str> = of_it.map(|cell| cell.value.as_str()).collect();
+        if let Some(reference) = &segment.reference
+            && !values.is_empty()
+            && !values.contains(reference.as_str())
+        {
+            let message = format!("no subject of the log has `{}` as its `{}`", **reference, *segment.attribute);
+            problems.push(manifest.problem(reference, message).suggest(reference, &values));
+        }
+    }
+    crate::error::all_clear(problems)
 }
 
 async fn quality_facts(

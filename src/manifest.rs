@@ -181,7 +181,7 @@ pub struct Source {
     pub columns: BTreeMap<String, At<String>>,
     /// Columns that the file lacks and that are the same in all its rows, e.g. `strategy: random`.
     #[serde(default)]
-    pub values: BTreeMap<String, String>,
+    pub values: BTreeMap<String, At<String>>,
     /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
     pub time_zone: Option<At<String>>,
     /// What separates the elements of a list in one text cell; default `|`.

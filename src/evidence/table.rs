@@ -194,12 +194,22 @@ impl Loader<'_> {
         }
         let known: Vec<&str> = self.role.columns().iter().map(|c| c.name).collect();
         for (canonical, written) in &source.columns {
-            let attribute = self.role.has_attributes() || self.attributes.contains(canonical);
-            if !known.contains(&canonical.as_str()) && !attribute {
+            if !known.contains(&canonical.as_str()) && !self.is_attribute(canonical) {
                 let message = format!("`{canonical}` is no column that {} have", self.role.id());
                 problems.push(self.manifest.problem(written, message).suggest(canonical, &known));
             }
         }
+        for (canonical, value) in &source.values {
+            if !known.contains(&canonical.as_str()) && !self.is_attribute(canonical) {
+                let message = format!("`{canonical}` is no column that {} have or that is measured", self.role.id());
+                let wanted = known.iter().copied().chain(self.attributes.iter().map(String::as_str));
+                problems.push(self.manifest.problem(value, message).suggest(canonical, wanted));
+            }
+        }
+    }
+
+    fn is_attribute(&self, name: &str) -> bool {
+        self.role.has_attributes() || self.attributes.contains(name)
     }
 
     /// Finds every canonical column of a file, or says which is missing and what is near it.
@@ -212,7 +222,7 @@ impl Loader<'_> {
         for (name, mandatory) in canonical.chain(attributes) {
             let written = source.columns.get(name);
             let wanted = written.map_or(name, |at| at.value.as_str());
-            let constant = source.values.get(name).or_else(|| file.partition.get(wanted));
+            let constant = source.values.get(name).map(|at| &at.value).or_else(|| file.partition.get(wanted));
             let origin = match constant {
                 _ if header.iter().any(|column| *column == wanted) => Origin::Column(wanted.to_owned()),
                 Some(constant) => Origin::Constant(constant.clone()),

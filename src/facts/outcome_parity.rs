@@ -45,7 +45,8 @@ pub struct OutcomeParity {
     pub q_value: Option<f64>,
     /// Whether the cell is below `min_cell` units, so that its numbers are withheld.
     pub suppressed: bool,
-    /// Whether counts are withheld so that a suppressed sibling cannot be worked out.
+    /// Whether counts are withheld so that a suppressed sibling cannot be worked out. Where rows are the unit, their
+    /// intervals would tell the counts, so that the whole cell is suppressed with them.
     pub counts_withheld: bool,
     /// The same segment against the one with the highest rate, as NYC Local Law 144 asks.
     pub most_favoured: Option<MostFavoured>,
@@ -170,10 +171,15 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
     cells
         .iter()
         .map(|cell| {
-            let hidden = cell.units < measure.min_cell;
+            // The interval of independent rows gives their number away, so there the whole cell goes with its count.
+            let by_subject = measure.unit == Unit::Subject;
+            let is_withheld = withheld.is_some_and(|w| w.value == cell.value);
+            let hidden = cell.units < measure.min_cell || (is_withheld && !by_subject);
             let is_reference = reference_cell.is_some_and(|r| r.value == cell.value);
             let pair = |other: Option<&Cell>| {
-                other.filter(|o| comparable(cell, measure) && o.value != cell.value).map(|o| Pair::of(cell, o, measure))
+                other
+                    .filter(|o| !hidden && comparable(cell, measure) && o.value != cell.value)
+                    .map(|o| Pair::of(cell, o, measure))
             };
             let against = pair(reference_cell);
             let ratio = against.as_ref().and_then(|pair| pair.ratio.clone());
@@ -184,8 +190,7 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
                 () if ratio.is_none() => Comparison::Undefined,
                 () => Comparison::Compared,
             };
-            let show_counts = !hidden && withheld.is_none_or(|w| w.value != cell.value);
-            let by_subject = measure.unit == Unit::Subject;
+            let show_counts = !hidden && !is_withheld;
             OutcomeParity {
                 strategy: cell.strategy.clone(),
                 metric: cell.metric.id().to_owned(),
@@ -204,8 +209,8 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
                 q_value: None,
                 ratio,
                 suppressed: hidden,
-                counts_withheld: !show_counts && !hidden,
-                most_favoured: favoured.filter(|_| comparable(cell, measure)).map(|best| MostFavoured {
+                counts_withheld: is_withheld,
+                most_favoured: favoured.filter(|_| !hidden && comparable(cell, measure)).map(|best| MostFavoured {
                     segment: segment(best, &best.value),
                     ratio: pair(Some(best)).and_then(|pair| pair.ratio),
                 }),

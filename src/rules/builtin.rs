@@ -1,4 +1,4 @@
-//! The packs inside the program. A new rule is an entry here, its YAML and its documentation under `policies/`.
+//! The packs inside the program: every folder under `policies/` with a `pack.yaml`, its tests and its documentation.
 
 /// A pack that ships with the program.
 pub struct Builtin {
@@ -12,46 +12,8 @@ pub struct Builtin {
     pub docs: &'static [(&'static str, &'static str)],
 }
 
-/// The one registration of a pack and its rules' documentation.
-macro_rules! pack {
-    ($id:literal: $($rule:literal),+ $(,)?) => {
-        Builtin {
-            id: $id,
-            path: concat!("policies/", $id, "/pack.yaml"),
-            yaml: include_str!(concat!("../../policies/", $id, "/pack.yaml")),
-            tests_path: concat!("policies/", $id, "/pack.test.yaml"),
-            tests: include_str!(concat!("../../policies/", $id, "/pack.test.yaml")),
-            docs: &[$(($rule, include_str!(concat!("../../policies/", $id, "/", $rule, ".md")))),+],
-        }
-    };
-}
-
-/// All packs that a manifest can name.
-pub const BUILTIN: &[Builtin] = &[pack!("playbook":
-    "undeclared-strategy",
-    "unstated-purpose-basis",
-    "unstated-benefit",
-    "unstated-objective",
-    "unmapped-input",
-    "uncategorised-input",
-    "undeclared-context",
-    "short-term-objective",
-    "special-category-profiling",
-    "opaque-logic",
-    "no-legal-basis",
-    "use-without-consent",
-    "use-after-withdrawal",
-    "unknown-consent",
-    "non-consented-join",
-    "non-consented-special-join",
-    "outcome-four-fifths",
-    "outcome-below-most-favoured",
-    "undocumented-owner",
-    "risk-acceptance",
-    "review-overdue",
-    "unreadable-evidence",
-    "trend-watched",
-)];
+// All packs that a manifest can name, made from the folder `policies/` by `build.rs`: `pub const BUILTIN: &[Builtin]`.
+include!(concat!(env!("OUT_DIR"), "/packs.rs"));
 
 /// A built-in pack by its name.
 pub fn pack(id: &str) -> Option<&'static Builtin> {

@@ -3,6 +3,11 @@
 use crate::facts::Fact;
 use crate::playbook::Verdict;
 
+/// Whether a role of evidence was handed over. Unknown counts as handed over: then another reason is given.
+fn given(facts: &[Fact], role: &str) -> bool {
+    !facts.iter().any(|fact| matches!(fact, Fact::EvidenceQuality(quality) if quality.role == role && !quality.given))
+}
+
 /// The verdict of a rule whose kind of fact does not occur, and why. Not evidenced, unless the other facts show that
 /// the question does not arise.
 pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: bool) -> (Verdict, String) {
@@ -13,7 +18,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
     let fields = || facts.iter().filter_map(|fact| if let Fact::Field(field) = fact { Some(field) } else { None });
     match kind {
         "purpose" => missing("no strategy is declared, and no log shows one"),
+        "field" if !given(facts, "data_map") => missing("no data map was handed over"),
         "field" => missing("no strategy declares an input, and no row of the log names one"),
+        "data_use" | "join" if !given(facts, "data_map") => missing("no data map was handed over"),
+        "data_use" | "join" if !given(facts, "consent_policy") => missing("no consent policy was handed over"),
         "data_use" => missing(
             "no use of data was told apart: that takes strategies with inputs, a data map with categories and a consent \
              policy",

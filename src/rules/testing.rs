@@ -296,8 +296,8 @@ mod tests {
     #[test]
     fn rules_and_their_documentation_are_the_same_list() {
         for (pack, loaded) in packs() {
-            let rules: Vec<&str> = loaded.rules.iter().map(|rule| rule.rule.id.value.as_str()).collect();
-            let documented: Vec<&str> = pack.docs.iter().map(|(id, _)| *id).collect();
+            let rules: BTreeSet<&str> = loaded.rules.iter().map(|rule| rule.rule.id.value.as_str()).collect();
+            let documented: BTreeSet<&str> = pack.docs.iter().map(|(id, _)| *id).collect();
             assert_eq!(rules, documented, "the rules of `{}` and the documents compiled in", pack.id);
             assert_eq!(loaded.id, pack.id);
             for (id, doc) in pack.docs {

@@ -35,7 +35,7 @@ fn parity(segment: &str, changes: Value) -> Fact {
 
 fn ratio(segment: &str, low: f64, high: f64) -> Fact {
     let interval = json!({"estimate": (low + high) / 2.0, "low": low, "high": high, "level": 0.95, "method": "m"});
-    parity(segment, json!({"ratio": interval}))
+    parity(segment, json!({"ratio": interval, "q_value": 0.001}))
 }
 
 fn purpose(strategy: &str, declared: bool) -> Fact {
