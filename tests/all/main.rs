@@ -1,0 +1,1 @@
+mod open_bandit;
