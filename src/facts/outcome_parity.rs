@@ -154,39 +154,34 @@ fn comparable(cell: &Cell, measure: &Measure) -> bool {
 }
 
 fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) -> Vec<OutcomeParity> {
-    let reference_cell = cells.iter().find(|cell| Some(&cell.value) == reference && comparable(cell, measure));
-    let rate = |cell: &&Cell| cell.sums.y / cell.sums.n;
-    let favoured = cells
-        .iter()
-        .filter(|cell| comparable(cell, measure))
-        .max_by(|a, b| rate(a).total_cmp(&rate(b)).then_with(|| b.value.cmp(&a.value)));
-    let suppressed = cells.iter().filter(|cell| cell.units < measure.min_cell).count();
+    let small = |cell: &Cell| cell.units < measure.min_cell;
     // One hidden count is the total less the others: then the smallest shown count is withheld with it.
-    let withheld = (suppressed == 1)
-        .then(|| {
-            cells.iter().filter(|cell| cell.units >= measure.min_cell).min_by_key(|cell| (cell.units, &cell.value))
-        })
-        .flatten();
+    let lone = cells.iter().filter(|cell| small(cell)).count() == 1;
+    let shown = cells.iter().filter(|cell| lone && !small(cell));
+    let withheld = shown.min_by_key(|cell| (cell.units, &cell.value)).map(|cell| &cell.value);
+    // The interval of independent rows gives their number away, so there the whole cell goes with its count.
+    let by_subject = measure.unit == Unit::Subject;
+    let hidden = |cell: &Cell| small(cell) || (!by_subject && withheld == Some(&cell.value));
+    let usable = |cell: &&Cell| comparable(cell, measure) && !hidden(cell);
+    let reference_cell = cells.iter().filter(usable).find(|cell| Some(&cell.value) == reference);
+    let rate = |cell: &Cell| cell.sums.y / cell.sums.n;
+    let favoured =
+        cells.iter().filter(usable).max_by(|a, b| rate(a).total_cmp(&rate(b)).then_with(|| b.value.cmp(&a.value)));
     let segment = |cell: &Cell, value: &str| BTreeMap::from([(cell.attribute.clone(), value.to_owned())]);
     cells
         .iter()
         .map(|cell| {
-            // The interval of independent rows gives their number away, so there the whole cell goes with its count.
-            let by_subject = measure.unit == Unit::Subject;
-            let is_withheld = withheld.is_some_and(|w| w.value == cell.value);
-            let hidden = cell.units < measure.min_cell || (is_withheld && !by_subject);
-            let is_reference = reference_cell.is_some_and(|r| r.value == cell.value);
             let pair = |other: Option<&Cell>| {
-                other
-                    .filter(|o| !hidden && comparable(cell, measure) && o.value != cell.value)
-                    .map(|o| Pair::of(cell, o, measure))
+                other.filter(|o| usable(&cell) && o.value != cell.value).map(|o| Pair::of(cell, o, measure))
             };
             let against = pair(reference_cell);
             let ratio = against.as_ref().and_then(|pair| pair.ratio.clone());
+            let hidden = hidden(cell);
+            let is_withheld = withheld == Some(&cell.value);
             let comparison = match () {
                 () if hidden => Comparison::Suppressed,
                 () if !is_known(cell) => Comparison::Unknown,
-                () if is_reference => Comparison::Reference,
+                () if reference_cell.is_some_and(|r| r.value == cell.value) => Comparison::Reference,
                 () if ratio.is_none() => Comparison::Undefined,
                 () => Comparison::Compared,
             };
@@ -210,7 +205,7 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
                 ratio,
                 suppressed: hidden,
                 counts_withheld: is_withheld,
-                most_favoured: favoured.filter(|_| !hidden && comparable(cell, measure)).map(|best| MostFavoured {
+                most_favoured: favoured.filter(|_| usable(&cell)).map(|best| MostFavoured {
                     segment: segment(best, &best.value),
                     ratio: pair(Some(best)).and_then(|pair| pair.ratio),
                 }),

@@ -314,7 +314,7 @@ mod tests {
                 })
                 .collect();
             files.sort();
-            let mut documented: Vec<&str> = documented;
+            let mut documented: Vec<&str> = documented.into_iter().collect();
             documented.sort_unstable();
             assert_eq!(files, documented, "the .md files of `{}` and the documents compiled in", pack.id);
         }

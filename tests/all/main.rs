@@ -1,1 +1,4 @@
+//! Every integration test, in one binary: each more would cost a link of the engine.
+
 mod open_bandit;
+mod storefront;
