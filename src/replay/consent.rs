@@ -181,6 +181,7 @@ impl Replay<'_> {
         let lanes = lanes(self.needs, &scopes);
         if self.have_records {
             self.relate(&scopes, &lanes)?;
+            self.engine.stage("consent_spans", &spans_sql()).await?;
             self.engine.stage("consent_timeline", &timeline_sql(lanes.len())).await?;
         }
         self.register_uses()?;
@@ -532,9 +533,19 @@ fn mask_columns(lanes: usize) -> Vec<String> {
     (0..words).flat_map(|word| ["g", "a", "w", "r"].map(|mask| format!("{mask}{word}"))).collect()
 }
 
-/// The plan of the timeline: per subject, the state of all lanes from `since` until just before `until`.
-fn timeline_sql(lanes: usize) -> String {
-    let (ever, never) = EVER;
+/// Subjects are spread over this many partitions of a window: one partition each would be slow for millions of them.
+const BUCKETS: u32 = 64;
+
+/// The bucket of a subject, from the last characters of the id (the first ones are often all alike).
+fn bucket(subject: &str) -> String {
+    format!(
+        "(ascii(right({subject}, 1)) * 31 + ascii(right({subject}, 2)) * 7 + ascii(right({subject}, 3))) % {BUCKETS}"
+    )
+}
+
+/// The plan of the spans: what each lane of a subject is from `at` until `next`.
+fn spans_sql() -> String {
+    let (_, never) = EVER;
     let status = format!(
         "CASE c.status WHEN 'given' THEN CASE WHEN c.\"explicit\" = 1 THEN {} ELSE {} END \
          WHEN 'withdrawn' THEN {} WHEN 'refused' THEN {} ELSE {} END",
@@ -544,45 +555,60 @@ fn timeline_sql(lanes: usize) -> String {
         Status::Refused as i64,
         Status::Expired as i64
     );
-    let (grant, refuse) = (Effect::Grant as i64, Effect::Refuse as i64);
-    // A record that objects again changes nothing: grace runs from the first objection.
+    let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
     let events = format!(
-        "SELECT c.subject_id, l.lane, c.timestamp AS at, l.effect, \
+        "SELECT c.subject_id, {bucket} AS bucket, l.lane, c.timestamp AS at, l.effect, \
          CASE WHEN l.effect = {grant} THEN coalesce(c.expires, {never}) END AS expires, l.objection, l.grace, l.word, l.bit \
          FROM (SELECT *, {status} AS code FROM consent_records c) c \
          JOIN scopes s ON c.purpose = s.purpose AND coalesce(c.categories, '') = s.categories \
           AND coalesce(c.contexts, '') = s.contexts \
-         JOIN lanes l ON l.scope = s.scope AND l.status = c.code"
+         JOIN lanes l ON l.scope = s.scope AND l.status = c.code",
+        bucket = bucket("c.subject_id"),
     );
+    let window = "WINDOW w AS (PARTITION BY bucket ORDER BY subject_id, lane, at, effect)";
+    let neighbour = |which: &str, column: &str| {
+        let same = format!("{which}(subject_id) OVER w = subject_id AND {which}(lane) OVER w = lane");
+        format!("CASE WHEN {same} THEN {which}({column}) OVER w END")
+    };
+    // A record that objects again changes nothing: grace runs from the first objection.
     let changes = format!(
-        "SELECT * FROM (SELECT *, lag(effect) OVER w AS before, lag(expires) OVER w AS lapse FROM ({events}) \
-         WINDOW w AS (PARTITION BY subject_id, lane ORDER BY at, effect)) \
-         WHERE before IS NULL OR effect < {refuse} OR before < {refuse}"
-    );
-    let spans = format!(
-        "SELECT *, coalesce(lead(at) OVER (PARTITION BY subject_id, lane ORDER BY at, effect), {never}) AS next FROM ({changes})"
+        "SELECT * FROM (SELECT *, {} AS before, {} AS lapse FROM ({events}) {window}) \
+         WHERE before IS NULL OR effect < {refuse} OR before < {refuse}",
+        neighbour("lag", "effect"),
+        neighbour("lag", "expires"),
     );
     // Grace is for use that was lawful until now: a live grant, or no objection so far where none was needed.
     let lawful =
         format!("(before = {grant} AND lapse > at) OR (objection = 1 AND (before IS NULL OR before = {grant}))");
-    let graced =
-        format!("effect >= {refuse} AND ({lawful}) AND (effect = {} OR objection = 1)", Effect::Withdraw as i64);
-    let grace_end = format!("CASE WHEN {graced} AND grace > 0 THEN least(at + grace + 1, next) ELSE at END");
+    let graced = format!("effect >= {refuse} AND ({lawful}) AND (effect = {withdraw} OR objection = 1) AND grace > 0");
+    format!(
+        "SELECT subject_id, word, bit, effect, at, next, CASE WHEN effect = {grant} THEN least(next, expires) END AS lapse, \
+         CASE WHEN {graced} THEN least(at + grace + 1, next) ELSE at END AS grace_end \
+         FROM (SELECT *, coalesce({}, {never}) AS next FROM ({changes}) {window})",
+        neighbour("lead", "at"),
+    )
+}
+
+/// The plan of the timeline: per subject, the state of all lanes from `since` until just before `until`.
+fn timeline_sql(lanes: usize) -> String {
+    let (ever, never) = EVER;
+    let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
     let span = |mask: &str, when: &str, since: &str, until: &str| {
         format!(
-            "SELECT subject_id, word, bit, '{mask}' AS mask, {since} AS since, {until} AS until FROM spans WHERE {when}"
+            "SELECT subject_id, word, bit, '{mask}' AS mask, {since} AS since, {until} AS until FROM consent_spans WHERE {when}"
         )
     };
     let states = [
-        span("g", &format!("effect = {grant}"), "at", "least(next, expires)"),
-        span("a", &format!("effect >= {refuse}"), "at", &grace_end),
-        span("w", &format!("effect = {}", Effect::Withdraw as i64), &grace_end, "next"),
-        span("r", &format!("effect = {refuse}"), &grace_end, "next"),
+        span("g", &format!("effect = {grant}"), "at", "lapse"),
+        span("a", &format!("effect >= {refuse}"), "at", "grace_end"),
+        span("w", &format!("effect = {withdraw}"), "grace_end", "next"),
+        span("r", &format!("effect = {refuse}"), "grace_end", "next"),
     ]
     .join(" UNION ALL ");
+    // Every bit that starts also ends, so that sums are 0 again where the next subject of the bucket begins.
     let edges = format!(
-        "SELECT subject_id, since AS at, word, mask, bit FROM states WHERE since < until \
-         UNION ALL SELECT subject_id, until, word, mask, -bit FROM states WHERE since < until AND until < {never} \
+        "SELECT subject_id, since AS at, word, mask, bit FROM ({states}) WHERE since < until \
+         UNION ALL SELECT subject_id, until, word, mask, -bit FROM ({states}) WHERE since < until \
          UNION ALL SELECT DISTINCT subject_id, {ever}, 0, '', 0 FROM consent_records"
     );
     let columns = mask_columns(lanes);
@@ -594,11 +620,14 @@ fn timeline_sql(lanes: usize) -> String {
         })
         .collect::<Vec<_>>()
         .join(", ");
-    let running = columns.iter().map(|c| format!("sum({c}) OVER w AS {c}")).collect::<Vec<_>>().join(", ");
+    let running = columns.iter().map(|c| format!("sum({c}) OVER state AS {c}")).collect::<Vec<_>>().join(", ");
     format!(
-        "WITH spans AS ({spans}), states AS ({states}), edges AS ({edges}) \
-         SELECT subject_id, at AS since, coalesce(lead(at) OVER (PARTITION BY subject_id ORDER BY at), {never}) AS until, {running} \
-         FROM (SELECT subject_id, at, {sums} FROM edges GROUP BY subject_id, at) \
-         WINDOW w AS (PARTITION BY subject_id ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        "SELECT * FROM (SELECT subject_id, at AS since, \
+          CASE WHEN lead(subject_id) OVER w = subject_id THEN lead(at) OVER w ELSE {never} END AS until, {running} \
+          FROM (SELECT subject_id, {bucket} AS bucket, at, {sums} FROM ({edges}) GROUP BY subject_id, at) \
+          WINDOW w AS (PARTITION BY bucket ORDER BY subject_id, at), \
+          state AS (PARTITION BY bucket ORDER BY subject_id, at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) \
+         WHERE since < {never}",
+        bucket = bucket("subject_id"),
     )
 }
