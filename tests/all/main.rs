@@ -1,4 +1,7 @@
 //! Every integration test, in one binary: each more would cost a link of the engine.
 
+mod bad_input;
 mod open_bandit;
+mod readers;
 mod storefront;
+mod support;
