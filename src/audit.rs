@@ -248,7 +248,10 @@ impl Tables {
                 optional: if measure.unit == Unit::Impression { &["subject_id"] } else { &[] },
                 progress,
             };
-            let table = loader.load(sources).await?;
+            let mut table = loader.load(sources).await?;
+            if role == Role::Subjects {
+                log::prepare_subjects(engine, &mut table).await?;
+            }
             table.within(measure.max_rejected, &declared.manifest, role)?;
             tables.0.insert(role, table);
         }
@@ -280,14 +283,19 @@ impl Tables {
         }
         let manifest = &declared.manifest;
         let measure = &manifest.value.measure;
+        let header = |roles: &[Role]| -> BTreeSet<String> {
+            roles.iter().filter_map(|role| self.0.get(role)).flat_map(|table| table.header.iter().cloned()).collect()
+        };
         let segments = measure.segments.iter().map(|segment| &segment.attribute);
         let missing_segment = segments.filter(|at| self.home(at).is_none()).map(|at| {
             let message = format!("segment attribute `{}` is a column neither of `subjects` nor of the log", at.value);
-            manifest.problem(at, message)
+            manifest.problem(at, message).suggest(at, header(&[Role::Subjects, Role::Recommendations]))
         });
         let within = measure.within.iter().filter(|at| !self.has(Role::Recommendations, at));
-        let missing_within =
-            within.map(|at| manifest.problem(at, format!("`{}` is not a column of the log", at.value)));
+        let missing_within = within.map(|at| {
+            let problem = manifest.problem(at, format!("`{}` is not a column of the log", at.value));
+            problem.suggest(at, header(&[Role::Recommendations]))
+        });
         let problems: Vec<Problem> = missing_segment.chain(missing_within).collect();
         crate::error::all_clear(problems)
     }

@@ -9,6 +9,7 @@ use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext};
@@ -99,7 +100,12 @@ impl Engine {
 
     /// Runs a plan whose result is small and brings it back.
     pub async fn rows(&self, sql: &str) -> Result<Rows> {
-        let batches = self.plan(sql).await?.collect().await.map_err(|error| with_sql(error, sql))?;
+        self.rows_or(sql, |error| with_sql(error, sql)).await
+    }
+
+    /// As [`Engine::rows`]; `told` puts what fails while it runs into words.
+    pub async fn rows_or(&self, sql: &str, told: impl FnOnce(DataFusionError) -> Error) -> Result<Rows> {
+        let batches = self.plan(sql).await?.collect().await.map_err(told)?;
         if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > MAX_COLLECTED {
             return Err(Error::Internal(format!("a result that must be small has over {MAX_COLLECTED} rows: {sql}")));
         }
@@ -107,7 +113,7 @@ impl Engine {
     }
 }
 
-fn with_sql(error: datafusion::error::DataFusionError, sql: &str) -> Error {
+fn with_sql(error: DataFusionError, sql: &str) -> Error {
     match Error::from(error) {
         Error::Internal(message) => Error::Internal(format!("{message}\nin the plan: {sql}")),
         invalid => invalid,

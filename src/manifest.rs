@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{Problem, Result, all_clear};
 use crate::playbook::Severity;
-use crate::yaml::{At, Document, one_or_many};
+use crate::yaml::{At, Document, one_or_many, text_or_texts};
 
 /// The version of the manifest's format that this program reads.
 pub const FORMAT: u32 = 1;
@@ -139,7 +139,7 @@ impl Horizon {
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// fideslang YAML files: datasets and systems.
-    #[serde(default, deserialize_with = "one_or_many")]
+    #[serde(default, deserialize_with = "text_or_texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub data_map: Vec<At<String>>,
     pub consent_policy: Option<At<String>>,
@@ -160,7 +160,7 @@ pub struct Evidence {
 /// For the published schema only: one value or a list of them.
 #[derive(JsonSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "it describes a shape; values are read by `one_or_many`")]
+#[allow(dead_code, reason = "it describes a shape; values are read by `one_or_many` and `text_or_texts`")]
 enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),

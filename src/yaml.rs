@@ -104,6 +104,10 @@ fn problem(path: &Path, text: &Arc<str>, error: &serde_saphyr::Error) -> Problem
         Yaml::SerdeUnknownVariant { variant, expected, .. } => {
             place(Problem::new(format!("unknown value `{variant}`"))).suggest(variant, expected.iter())
         }
+        Yaml::DuplicateMappingKey { key: Some(key), .. } => {
+            place(Problem::new(format!("the key `{key}` is here a second time, a duplicate")))
+        }
+        Yaml::InvalidScalar { ty, .. } => place(Problem::new(format!("expected {}", in_words(ty)))),
         Yaml::SerdeMissingField { field, .. } => place(Problem::new(format!("the key `{field}` is missing here"))),
         other => {
             let message = other.to_string();
@@ -114,7 +118,18 @@ fn problem(path: &Path, text: &Arc<str>, error: &serde_saphyr::Error) -> Problem
     }
 }
 
-/// Reads one value or a list of values as a list.
+/// A type of Rust's, for people.
+fn in_words(ty: &str) -> &str {
+    match ty {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" | "boolean" => "true or false",
+        other => other,
+    }
+}
+
+/// Reads one mapping or a list of mappings as a list.
 pub fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -124,21 +139,82 @@ where
     impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
         type Value = Vec<T>;
         fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-            f.write_str("one value or a list of them")
+            f.write_str("a mapping with `path`, or a list of such mappings")
         }
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-            let mut all = Vec::new();
-            while let Some(one) = seq.next_element()? {
-                all.push(one);
-            }
-            Ok(all)
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<T>, A::Error> {
+            elements(seq)
         }
         fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
             T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(|one| vec![one])
         }
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<T>, E> {
-            T::deserialize(serde::de::value::StrDeserializer::new(text)).map(|one| vec![one])
-        }
     }
     deserializer.deserialize_any(Visitor(std::marker::PhantomData))
+}
+
+/// Reads one text or a list of texts as a list, each with its place.
+pub fn text_or_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<At<String>>, D::Error> {
+    // A value's place is known to whoever asks before its shape is known: so the whole is read with a place, and that
+    // place is the text's own when the whole turns out to be one text.
+    enum Shape {
+        One(String),
+        Many(Vec<At<String>>),
+    }
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Shape;
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Shape, A::Error> {
+            elements(seq).map(Shape::Many)
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Shape, E> {
+            Ok(Shape::One(text.to_owned()))
+        }
+    }
+    impl<'de> Deserialize<'de> for Shape {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+    let At { value, line, column } = At::<Shape>::deserialize(deserializer)?;
+    Ok(match value {
+        Shape::One(value) => vec![At { value, line, column }],
+        Shape::Many(all) => all,
+    })
+}
+
+fn elements<'de, T: Deserialize<'de>, A: serde::de::SeqAccess<'de>>(mut seq: A) -> Result<Vec<T>, A::Error> {
+    let mut all = Vec::new();
+    while let Some(one) = seq.next_element()? {
+        all.push(one);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Paths {
+        #[serde(deserialize_with = "text_or_texts")]
+        path: Vec<At<String>>,
+    }
+
+    fn places(yaml: &str) -> Vec<(String, u64, u64)> {
+        let paths = Document::<Paths>::parse(Path::new("a.yaml"), yaml).unwrap().value.path;
+        paths.into_iter().map(|at| (at.value, at.line, at.column)).collect()
+    }
+
+    #[test]
+    fn one_text_and_a_list_of_texts_keep_their_places() {
+        assert_eq!(places("\npath: map.yaml\n"), [("map.yaml".to_owned(), 2, 7)]);
+        assert_eq!(
+            places("path:\n  - one.yaml\n  - two.yaml\n"),
+            [("one.yaml".to_owned(), 2, 5), ("two.yaml".to_owned(), 3, 5)]
+        );
+        let error = Document::<Paths>::parse(Path::new("a.yaml"), "path: {a: b}").unwrap_err().to_string();
+        assert!(error.starts_with("a.yaml:1:") && error.contains("a text or a list of texts"), "{error}");
+    }
 }

@@ -54,7 +54,17 @@ impl Ending {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(shown) => {
+            let _ = shown.print(); // Nobody is left to tell when that fails.
+            if !shown.use_stderr() {
+                return ExitCode::SUCCESS; // Help or the version, which was asked for.
+            }
+            anstream::eprintln!("exit 2: could not audit: the command cannot be read");
+            return ExitCode::from(2);
+        }
+    };
     let ending = match cli.command {
         Command::Audit(args) => audit::run(args),
         Command::Check(args) => check::run(args),

@@ -288,6 +288,13 @@ fn time(name: &str, raw: &str, from: &DataType, mut rejections: Vec<(String, Str
         // A value that is no time at all is told as that, whatever its zone.
         rejections.push((format!("({unzoned}) AND {instant} IS NOT NULL"), format!("{name} {NO_ZONE}")));
     }
+    if let (true, Some(zone)) = (readable, &dialect.time_zone) {
+        let wall_clock = format!("arrow_try_cast({raw}, 'Timestamp(Microsecond, None)')");
+        rejections.push((
+            format!("{raw} IS NOT NULL AND {instant} IS NULL AND {wall_clock} IS NOT NULL"),
+            format!("{name} is a time that the change of clocks in {zone} skips or repeats"),
+        ));
+    }
     rejections.push((
         format!("{raw} IS NOT NULL AND {instant} IS NULL"),
         format!("{name} is not a time like 2026-03-01T10:00:00Z"),

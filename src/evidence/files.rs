@@ -108,6 +108,20 @@ pub fn sha256(path: &Path) -> Result<String> {
     Ok(hash.hex())
 }
 
+/// A path as a URL: nothing in a file's name is then taken for a pattern.
+pub fn url(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).map_err(|e| Error::io(path, "find", &e))?;
+    let text = path.to_string_lossy().replace('\\', "/");
+    let mut url = if text.starts_with('/') { "file://".to_owned() } else { "file:///".to_owned() };
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' | b':' => url.push(byte as char),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Ok(url)
+}
+
 /// A path as the record names it: relative to the manifest's folder where it lies below it, with `/`.
 pub fn name_of(manifest: &Document<Manifest>, path: &Path) -> String {
     let folder = manifest.path.parent().unwrap_or(Path::new(""));

@@ -13,6 +13,7 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::{cast, filter_record_batch, is_null};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
+use datafusion::error::DataFusionError;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::prelude::{DataFrame, ParquetReadOptions};
 use futures::StreamExt;
@@ -21,10 +22,14 @@ use super::columns::{Column, Dialect, LIST, NO_ZONE, Need, Role, clean, read};
 use super::files::{self, DataFile, Hash};
 use super::text::{self, FAULT, LINE, TextFile};
 use crate::engine::{Engine, literal, quoted};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, nearest};
 use crate::manifest::{Format, Layout, Manifest, Source};
 use crate::progress::Progress;
 use crate::yaml::{At, Document};
+
+/// What may be wrong with a file none of whose columns is known.
+const NO_HEADER: &str =
+    "none of its columns has a known name: is the line with their names missing, or the delimiter another?";
 
 /// The column with the file a row comes from.
 pub const FILE: &str = "__file";
@@ -38,6 +43,8 @@ const MAX_REJECTS: usize = 2_000_000;
 pub struct Table {
     /// Canonical columns (and attributes) that at least one file has.
     pub present: BTreeSet<String>,
+    /// All columns of the files, by their own names.
+    pub header: BTreeSet<String>,
     pub files: Vec<FileRead>,
     pub rejects: Vec<Reject>,
     /// Rejects that repeat another row of the same decision.
@@ -155,6 +162,7 @@ impl Loader<'_> {
         let mut parts: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         for (index, plan) in plans.iter().enumerate() {
             table.present.extend(plan.origins.keys().cloned());
+            table.header.extend(plan.schema.fields().iter().map(|field| field.name().clone()));
             let (name, layout) = (self.table_name(plan.source.layout), plan.source.layout);
             table.layouts.insert(if layout == Layout::Decisions { "decisions" } else { "impressions" });
             let part = format!("{name}_{index}");
@@ -227,8 +235,13 @@ impl Loader<'_> {
                 _ if header.iter().any(|column| *column == wanted) => Origin::Column(wanted.to_owned()),
                 Some(constant) => Origin::Constant(constant.clone()),
                 None => {
-                    let problem =
-                        |at: &At<String>, message: String| self.manifest.problem(at, message).suggest(wanted, &header);
+                    let problem = |at: &At<String>, message: String| {
+                        let problem = self.manifest.problem(at, message);
+                        match nearest(wanted, &header) {
+                            None if !self.is_header(source, &header) => problem.help(NO_HEADER),
+                            _ => problem.suggest(wanted, &header),
+                        }
+                    };
                     if let Some(at) = written {
                         problems.push(problem(at, format!("`{}` has no column `{wanted}`", file.name)));
                     } else if mandatory && !self.optional.contains(&name) {
@@ -243,6 +256,12 @@ impl Loader<'_> {
         Ok(Plan { source, file, origins, schema })
     }
 
+    /// Whether any name is one that we look for. Else it may be a row about a person, whose cells are not to be told.
+    fn is_header(&self, source: &Source, names: &[&String]) -> bool {
+        let known = |name: &str| self.role.columns().iter().any(|column| column.name == name);
+        names.iter().any(|name| known(name) || source.columns.values().any(|at| at.value == **name))
+    }
+
     async fn schema(&self, source: &Source, file: &DataFile) -> Result<SchemaRef> {
         if file.format == Format::Parquet {
             let plan = self.read_parquet(file).await?;
@@ -254,9 +273,8 @@ impl Loader<'_> {
 
     async fn read_parquet(&self, file: &DataFile) -> Result<DataFrame> {
         let options = ParquetReadOptions { file_extension: "", ..ParquetReadOptions::default() };
-        self.engine.session.read_parquet(file.path.to_string_lossy().as_ref(), options).await.map_err(|error| {
-            Problem::in_file(&file.path, format!("cannot read this as Parquet: {}", error.strip_backtrace())).into()
-        })
+        let url = files::url(&file.path)?;
+        self.engine.session.read_parquet(url, options).await.map_err(|error| no_parquet(file, &error))
     }
 
     /// Stages a text file and returns the SQL of its rows.
@@ -351,8 +369,19 @@ impl Loader<'_> {
         let raw = format!("{part}_raw");
         let view = self.read_parquet(&plan.file).await?.into_view();
         self.engine.session.register_table(raw.as_str(), view)?;
-        let rows = self.rows_sql(plan, &raw, "file_row_index() + 1", "CAST(NULL AS VARCHAR)");
-        let counts = self.engine.rows(&format!("SELECT count(*) AS n, count({REJECT}) AS bad FROM ({rows})")).await?;
+        let fault = "CAST(NULL AS VARCHAR)";
+        let mut rows = self.rows_sql(plan, &raw, "file_row_index() + 1", fault);
+        // Every column is counted so that damage anywhere shows here, where the file is known.
+        let counted: String = self.canonical().map(|name| format!(", count({name})")).collect();
+        let sql = format!("SELECT count(*) AS n, count({REJECT}) AS bad{counted} FROM ({rows})");
+        let damaged = |error: DataFusionError| match error.find_root() {
+            DataFusionError::ParquetError(_)
+            | DataFusionError::ArrowError(..)
+            | DataFusionError::IoError(_)
+            | DataFusionError::ObjectStore(_) => no_parquet(&plan.file, &error),
+            _ => error.into(),
+        };
+        let counts = self.engine.rows_or(&sql, damaged).await?;
         let read = FileRead {
             name: plan.file.name.clone(),
             format: plan.file.format_name(),
@@ -361,6 +390,11 @@ impl Loader<'_> {
             sha256: files::sha256(&plan.file.path)?,
         };
         if read.rejected > 0 {
+            // The reader knows the number of a row only where nothing stands between; so it is kept as a column.
+            let numbered = format!("{part}_numbered");
+            let sql = format!("SELECT *, file_row_index() + 1 AS {LINE} FROM {raw}");
+            self.engine.stage(&numbered, &sql).await?;
+            rows = self.rows_sql(plan, &numbered, LINE, fault);
             let bad = format!("SELECT {LINE}, {REJECT} FROM ({rows}) WHERE {REJECT} IS NOT NULL");
             let mut stream = self.engine.plan(&bad).await?.execute_stream().await?;
             while let Some(batch) = stream.next().await {
@@ -373,8 +407,13 @@ impl Loader<'_> {
     }
 
     fn output_columns(&self) -> Vec<String> {
+        self.canonical().chain([FILE.into(), LINE.into()]).collect()
+    }
+
+    /// All columns of the role and its attributes, as SQL names them.
+    fn canonical(&self) -> impl Iterator<Item = String> {
         let canonical = self.role.columns().iter().map(|c| quoted(c.name));
-        canonical.chain(self.attributes.iter().map(|a| quoted(a))).chain([FILE.into(), LINE.into()]).collect()
+        canonical.chain(self.attributes.iter().map(|a| quoted(a)))
     }
 
     /// The canonical rows of a raw table: every column typed, and why the row is rejected if it is.
@@ -398,7 +437,9 @@ impl Loader<'_> {
             let alias = quoted(column.name);
             let (cell, from) = match plan.origins.get(column.name) {
                 None => {
-                    outer.push(format!("CAST(NULL AS {}) AS {alias}", column.kind.sql_type()));
+                    // A list stays text until it is taken apart.
+                    let of = if listed && column.per_item { "VARCHAR" } else { column.kind.sql_type() };
+                    outer.push(format!("CAST(NULL AS {of}) AS {alias}"));
                     continue;
                 }
                 Some(Origin::Constant(value)) => (literal(value), DataType::Utf8),
@@ -443,6 +484,10 @@ impl Loader<'_> {
 
 fn delimiter(source: &Source) -> u8 {
     source.delimiter.as_ref().and_then(|d| d.bytes().next()).unwrap_or(b',')
+}
+
+fn no_parquet(file: &DataFile, error: &DataFusionError) -> Error {
+    Problem::in_file(&file.path, format!("cannot read this as Parquet: {}", error.strip_backtrace())).into()
 }
 
 fn parquet_error(error: datafusion::parquet::errors::ParquetError) -> Error {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder};
@@ -28,8 +29,10 @@ pub const FAULT: &str = "__fault";
 pub const UNIT_SEPARATOR: char = '\u{1f}';
 
 const BATCH: usize = 8192;
+/// A row put after a CSV's last one: when it does not come out as a row of its own, a quote was left open.
+const END: &[u8] = b"\x1e\x1e\x1e";
 /// Lines of JSON read to learn which keys there are.
-const JSON_HEADER_LINES: usize = 200;
+const JSON_HEADER_LINES: u64 = 200;
 
 /// A text file as a stream of batches: the wanted columns, then [`LINE`] and [`FAULT`].
 #[derive(Clone)]
@@ -75,35 +78,53 @@ impl TextFile {
             self.columns.iter().map(|name| header.iter().position(|column| column == name)).collect();
         let mut record = csv::ByteRecord::new();
         loop {
-            let more = reader.read_byte_record(&mut record).map_err(|e| self.csv_error(&e))?;
-            if !more {
+            let more = reader.read_byte_record(&mut record).map_err(|e| csv_error(&self.file, &e))?;
+            if !more || is_end(&record) {
                 return Ok(());
             }
-            let line = record.position().map_or(0, csv::Position::line);
-            let fault = if record.len() == header.len() {
-                indices.iter().flatten().find_map(|&i| {
-                    std::str::from_utf8(&record[i]).err().map(|_| format!("`{}` is not UTF-8 text", header[i]))
-                })
-            } else {
-                let spanned = reader.position().line().saturating_sub(line);
-                let swallowed =
-                    if spanned > 1 { format!(", over {spanned} lines: is a quote left open?") } else { String::new() };
-                Some(format!("expected {} fields, found {}{swallowed}", header.len(), record.len()))
+            let lines = lines_of(&reader, &record);
+            if open_to_the_end(&record) {
+                return Err(self.open_quote(lines.start + 1).into()); // No line feed ended this row.
+            }
+            let cells: Vec<&[u8]> = record.iter().enumerate().map(|(i, cell)| trimmed(&record, i, cell)).collect();
+            if cells == [b""] {
+                continue; // A line with nothing but its end.
+            }
+            // What is read here never has a line break in it: more likely a stray quote swallowed the lines between.
+            let broken = indices.iter().flatten().find(|&&i| cells.get(i).is_some_and(|cell| cell.contains(&b'\n')));
+            let fault = match broken {
+                _ if cells.len() != header.len() => {
+                    Some(format!("expected {} fields, found {}", header.len(), cells.len()))
+                }
+                Some(&i) => Some(format!("`{}` has a line break in it", header[i])),
+                None => None,
             };
-            let cell = |index: &Option<usize>| index.and_then(|i| std::str::from_utf8(&record[i]).ok());
-            if !batch.row(line, fault, indices.iter().map(cell))? {
+            if let Some(mut fault) = fault {
+                if lines.end - lines.start > 1 {
+                    let (first, last) = (lines.start, lines.end - 1);
+                    fault += &format!(", in a row over lines {first} to {last}: is a quote left open?");
+                }
+                // Every line that was swallowed is a row lost, and counts as one.
+                for line in lines {
+                    if !batch.row(line, Some(fault.clone()), std::iter::empty())? {
+                        return Ok(());
+                    }
+                }
+                continue;
+            }
+            let text = |index: usize| std::str::from_utf8(cells[index]);
+            let fault = indices.iter().flatten().find(|&&i| text(i).is_err());
+            let fault = fault.map(|&i| format!("`{}` is not UTF-8 text", header[i]));
+            let cells = indices.iter().map(|index| index.and_then(|i| text(i).ok()));
+            if !batch.row(lines.start, fault, cells)? {
                 return Ok(());
             }
         }
     }
 
-    fn csv_error(&self, error: &csv::Error) -> Error {
-        let line = error.position().map_or(0, csv::Position::line);
-        let message = match error.kind() {
-            csv::ErrorKind::Io(io) => format!("cannot read on: {io}"),
-            _ => error.to_string(),
-        };
-        Problem::new(message).at(&self.file.path, line, 0).into()
+    fn open_quote(&self, line: u64) -> Problem {
+        let message = "a quote is opened in this row and never closed, so that the rest of the file is lost";
+        Problem::new(message).at(&self.file.path, line, 0).help("close the quote, or double it if it is a text's")
     }
 
     fn json_lines(&self, reader: Box<dyn Read + Send>, batch: &mut Batch) -> Result<()> {
@@ -117,17 +138,18 @@ impl TextFile {
                 return Ok(());
             }
             line += 1;
-            if bytes.iter().all(u8::is_ascii_whitespace) {
+            let bytes = without_mark(bytes.trim_ascii_end(), line);
+            if bytes.is_empty() {
                 continue;
             }
-            let more = match serde_json::from_slice::<Value>(&bytes) {
+            let more = match serde_json::from_slice::<Value>(bytes) {
                 Ok(Value::Object(object)) => {
                     let cells: Vec<Option<String>> = self.columns.iter().map(|name| json_cell(&object, name)).collect();
                     batch.row(line, None, cells.iter().map(Option::as_deref))?
                 }
                 Ok(_) => batch.row(line, Some("not a JSON object".to_owned()), std::iter::empty())?,
                 Err(error) => {
-                    let fault = match std::str::from_utf8(&bytes) {
+                    let fault = match std::str::from_utf8(bytes) {
                         Ok(_) => format!("not JSON from column {} on", error.column()),
                         Err(_) => "not UTF-8 text".to_owned(),
                     };
@@ -162,9 +184,9 @@ pub fn header(file: &DataFile, delimiter: u8) -> Result<Vec<String>> {
         return csv_header(file, &mut csv_reader(reader, delimiter));
     }
     let mut keys = BTreeSet::new();
-    for line in BufReader::new(reader).split(b'\n').take(JSON_HEADER_LINES) {
+    for (line, number) in BufReader::new(reader).split(b'\n').zip(1..=JSON_HEADER_LINES) {
         let line = line.map_err(|e| Error::io(&file.path, "read", &e))?;
-        if let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(&line) {
+        if let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(without_mark(&line, number)) {
             json_keys(&object, "", &mut keys);
         }
     }
@@ -174,25 +196,73 @@ pub fn header(file: &DataFile, delimiter: u8) -> Result<Vec<String>> {
     Ok(keys.into_iter().collect())
 }
 
-fn csv_reader(reader: Box<dyn Read + Send>, delimiter: u8) -> csv::Reader<Box<dyn Read + Send>> {
+fn csv_error(file: &DataFile, error: &csv::Error) -> Error {
+    let line = error.position().map_or(0, csv::Position::line);
+    let message = match error.kind() {
+        csv::ErrorKind::Io(io) => format!("cannot read on: {io}"),
+        _ => error.to_string(),
+    };
+    Problem::new(message).at(&file.path, line, 0).into()
+}
+
+type CsvReader = csv::Reader<Box<dyn Read + Send>>;
+
+fn csv_reader(reader: Box<dyn Read + Send>, delimiter: u8) -> CsvReader {
+    let end = [b"\n", END, b"\n"].concat();
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
+        // Rows end with a line feed and nothing else, so that the reader's count of lines is exact; see `trimmed`.
+        .terminator(csv::Terminator::Any(b'\n'))
         .buffer_capacity(1 << 16)
-        .from_reader(reader)
+        .from_reader(Box::new(reader.chain(std::io::Cursor::new(end))))
 }
 
-fn csv_header(file: &DataFile, reader: &mut csv::Reader<Box<dyn Read + Send>>) -> Result<Vec<String>> {
+/// A cell without the carriage return that belongs to the end of its line.
+fn trimmed<'r>(record: &'r csv::ByteRecord, index: usize, cell: &'r [u8]) -> &'r [u8] {
+    let last = index + 1 == record.len();
+    if last { cell.strip_suffix(b"\r").unwrap_or(cell) } else { cell }
+}
+
+/// The lines of the record just read, counted from its end: blank lines may come before it.
+fn lines_of(reader: &CsvReader, record: &csv::ByteRecord) -> Range<u64> {
+    let end = reader.position().line();
+    let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+    end.saturating_sub(inside + 1)..end
+}
+
+fn is_end(record: &csv::ByteRecord) -> bool {
+    record.len() == 1 && record.as_slice() == END
+}
+
+fn open_to_the_end(record: &csv::ByteRecord) -> bool {
+    let last = record.iter().next_back().unwrap_or_default();
+    last.strip_suffix(b"\n").is_some_and(|rest| rest.ends_with(END))
+}
+
+/// The first line or cell without the byte order mark that some programs put before it.
+fn without_mark(bytes: &[u8], number: u64) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(bytes)
+}
+
+fn csv_header(file: &DataFile, reader: &mut CsvReader) -> Result<Vec<String>> {
     let problem = |message: &str| Error::from(Problem::new(message).at(&file.path, 1, 0));
     let mut record = csv::ByteRecord::new();
-    let some = reader.read_byte_record(&mut record).map_err(|e| problem(&e.to_string()))?;
-    if !some {
+    let some = reader.read_byte_record(&mut record).map_err(|e| csv_error(file, &e))?;
+    if !some || is_end(&record) {
         return Err(problem("the file is empty; expected a header line with the names of the columns"));
+    }
+    if open_to_the_end(&record) {
+        return Err(problem("a quote in the header is never closed"));
     }
     let mut names = Vec::new();
     for (index, field) in record.iter().enumerate() {
-        let field = if index == 0 { field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field) } else { field };
+        let field = trimmed(&record, index, field);
+        if field.contains(&b'\r') {
+            return Err(problem("lines end with a bare carriage return; expected a line feed"));
+        }
+        let field = without_mark(field, index as u64 + 1);
         let name = std::str::from_utf8(field).map_err(|_| problem("the header is not UTF-8 text"))?.trim().to_owned();
         if !name.is_empty() && names.contains(&name) {
             return Err(problem(&format!("the header names column `{name}` twice")));

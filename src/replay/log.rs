@@ -38,6 +38,9 @@ const KEY: &str = "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(tim
 const ROW_KEY: &str =
     "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy, item_id))";
 
+/// Why all rows of a request that contradicts itself are rejected.
+const TORN: &str = "the request has rows of more than one subject or strategy";
+
 /// Positions that fit in the bits of one integer, with which repeated positions are noticed without a second grouping.
 const POSITIONS: u32 = 62;
 
@@ -56,25 +59,50 @@ pub async fn prepare(engine: &Engine, table: &mut Table, unit: Unit) -> Result<(
         }
     }
     if !rejects.is_empty() {
-        table.duplicates = rejects.len() as u64;
-        register_rejects(engine, &rejects)?;
-        table.reject(rejects);
+        table.duplicates = rejects.iter().filter(|reject| reject.reason != TORN).count() as u64;
+        register_rejects(engine, "rejected_rows", &rejects)?;
     }
-    let rejected = table.duplicates > 0;
+    let rejected = !rejects.is_empty();
+    table.reject(rejects);
+    let kept = |rows: &str| if rejected { kept(rows, "rejected_rows") } else { rows.to_owned() };
     let mut impressions = Vec::new();
     let mut decisions = Vec::new();
     if by_impression {
-        let rows = kept("recommendations_impressions", rejected);
+        let rows = kept("recommendations_impressions");
         impressions.push(impression_rows(&rows, table));
         decisions.push(if identified && unit == Unit::Subject { grouped(&rows) } else { each_row(&rows) });
     }
     if by_decision {
-        let rows = kept("recommendations_decisions", rejected);
+        let rows = kept("recommendations_decisions");
         impressions.push(unnested(&rows, table));
         decisions.push(listed(&rows));
     }
     engine.view("impressions", &impressions.join("\nUNION ALL ")).await?;
     engine.stage("decisions", &decisions.join("\nUNION ALL ")).await
+}
+
+/// Rejects what lists a person once more: joined with the log, every further row would count the person again.
+pub async fn prepare_subjects(engine: &Engine, table: &mut Table) -> Result<()> {
+    let found = engine
+        .rows(&format!(
+            "SELECT {FILE}, {LINE} FROM (SELECT {FILE}, {LINE}, \
+             row_number() OVER (PARTITION BY subject_id ORDER BY {FILE}, {LINE}) AS nth FROM subjects) \
+             WHERE nth > 1 ORDER BY {FILE}, {LINE}"
+        ))
+        .await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let rejects: Vec<Reject> = (0..found.len())
+        .map(|row| Reject {
+            file: found.text(FILE, row).unwrap_or_default().to_owned(),
+            line: found.count(LINE, row),
+            reason: "repeats an earlier row with the same subject".to_owned(),
+        })
+        .collect();
+    register_rejects(engine, "rejected_subjects", &rejects)?;
+    table.reject(rejects);
+    engine.view("subjects", &format!("SELECT * FROM {}", kept("subjects", "rejected_subjects"))).await
 }
 
 /// Counts what the log holds.
@@ -101,12 +129,9 @@ pub async fn summarise(engine: &Engine, table: &Table) -> Result<Log> {
 }
 
 /// The rows of a table without those that were rejected afterwards.
-fn kept(rows: &str, rejected: bool) -> String {
-    if !rejected {
-        return rows.to_owned();
-    }
+fn kept(rows: &str, rejected: &str) -> String {
     format!(
-        "(SELECT r.* FROM {rows} r LEFT ANTI JOIN rejected_rows x ON r.{FILE} = x.{FILE} AND r.{LINE} = x.{LINE}) kept"
+        "(SELECT r.* FROM {rows} r LEFT ANTI JOIN {rejected} x ON r.{FILE} = x.{FILE} AND r.{LINE} = x.{LINE}) kept"
     )
 }
 
@@ -244,17 +269,17 @@ async fn locate(engine: &Engine, rows: &str, key: &str, also: &str, suspects: &s
             file: found.text(FILE, row).unwrap_or_default().to_owned(),
             line: found.count(LINE, row),
             reason: match found.integer("torn", row) {
-                Some(1) => "the request has rows of more than one subject or strategy".to_owned(),
+                Some(1) => TORN.to_owned(),
                 _ => format!("repeats an earlier row with the same {what}"),
             },
         })
         .collect())
 }
 
-fn register_rejects(engine: &Engine, rejects: &[Reject]) -> Result<()> {
+fn register_rejects(engine: &Engine, name: &str, rejects: &[Reject]) -> Result<()> {
     let files: ArrayRef = std::sync::Arc::new(StringArray::from_iter_values(rejects.iter().map(|r| r.file.as_str())));
     let lines: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(
         rejects.iter().map(|r| i64::try_from(r.line).unwrap_or(i64::MAX)),
     ));
-    engine.small_table("rejected_rows", RecordBatch::try_from_iter([(FILE, files), (LINE, lines)])?)
+    engine.small_table(name, RecordBatch::try_from_iter([(FILE, files), (LINE, lines)])?)
 }

@@ -1,5 +1,8 @@
 //! Every integration test, in one binary: each more would cost a link of the engine.
 
+mod bad_input;
 mod licences;
 mod open_bandit;
+mod readers;
 mod storefront;
+mod support;
