@@ -9,7 +9,7 @@ use super::FactKind;
 use super::purpose::Place;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
-use crate::replay::consent::{Subject, Tallies, basis_name};
+use crate::replay::consent::{Matter, Tallies, basis_name};
 use crate::replay::uses::{Asked, Use};
 
 /// Decisions of one strategy that used one category of data, by what the law of consent says of them.
@@ -94,23 +94,23 @@ impl FactKind for DataUse {
 /// Sets the counts of each category beside what the policy asks of it. `policy_name` is what the record calls the policy.
 pub fn measure(
     uses: &[(Use, Option<Asked>)],
-    tallies: &BTreeMap<Subject, Tallies>,
+    tallies: &BTreeMap<Matter, Tallies>,
     manifest: &Manifest,
     policy_name: &str,
     fields_of: impl Fn(&Use, &str) -> Vec<String>,
 ) -> Vec<DataUse> {
-    let mut facts: BTreeMap<Subject, DataUse> = BTreeMap::new();
+    let mut facts: BTreeMap<Matter, DataUse> = BTreeMap::new();
     for (usage, asked) in uses {
         let (Some(asked), Some(purpose)) = (asked, &usage.purpose) else { continue };
         for (category, ask) in &asked.categories {
             let jurisdiction = usage.jurisdiction_name(manifest).to_owned();
-            let subject = Subject::Category {
+            let matter = Matter::Category {
                 strategy: usage.strategy.clone(),
                 category: category.clone(),
                 jurisdiction: jurisdiction.clone(),
             };
-            let counts = tallies.get(&subject).cloned().unwrap_or_default();
-            let fact = facts.entry(subject).or_insert_with(|| DataUse {
+            let counts = tallies.get(&matter).cloned().unwrap_or_default();
+            let fact = facts.entry(matter).or_insert_with(|| DataUse {
                 strategy: usage.strategy.clone(),
                 purpose: purpose.clone(),
                 category: category.clone(),

@@ -11,7 +11,7 @@ use super::purpose::Place;
 use crate::evidence::data_map::DataMap;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
-use crate::replay::consent::{Subject, Tallies};
+use crate::replay::consent::{Matter, Tallies};
 use crate::replay::uses::{Asked, Requirement, Use};
 
 /// Decisions of one strategy that combined one pair of contexts.
@@ -108,20 +108,20 @@ impl FactKind for Join {
 /// Sets the counts of each pair beside what the policy asks of it.
 pub fn measure(
     uses: &[(Use, Option<Asked>)],
-    tallies: &BTreeMap<Subject, Tallies>,
+    tallies: &BTreeMap<Matter, Tallies>,
     manifest: &Manifest,
     names: &Names,
     map: &DataMap,
     canonical: impl Fn(&str) -> String,
 ) -> Vec<Join> {
-    let mut facts: BTreeMap<Subject, Join> = BTreeMap::new();
+    let mut facts: BTreeMap<Matter, Join> = BTreeMap::new();
     for (usage, asked) in uses {
         let (Some(asked), Some(purpose)) = (asked, &usage.purpose) else { continue };
         for (pair, ask) in &asked.pairs {
-            let subject = Subject::Pair { strategy: usage.strategy.clone(), contexts: pair.clone() };
-            let counts = tallies.get(&subject).cloned().unwrap_or_default();
+            let matter = Matter::Pair { strategy: usage.strategy.clone(), contexts: pair.clone() };
+            let counts = tallies.get(&matter).cloned().unwrap_or_default();
             let contexts = vec![pair.0.clone(), pair.1.clone()];
-            let fact = facts.entry(subject).or_insert_with(|| Join {
+            let fact = facts.entry(matter).or_insert_with(|| Join {
                 strategy: usage.strategy.clone(),
                 purpose: purpose.clone(),
                 link: link(map, &contexts, &canonical),

@@ -6,27 +6,32 @@
 //! the timeline. A decision then is a *signature*: what it used, and the state of all lanes. Plans count signatures; each
 //! distinct one is judged once, in [`judge`], and a second plan adds up what was decided.
 
+mod lanes;
+mod timeline;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
+use lanes::Status;
+pub use lanes::{Lane, Outcome, Scope, State, judge, lanes};
+use timeline::{spans_sql, timeline_sql};
+
 use super::uses::{Asked, Need, Requirement, Use};
 use crate::engine::{Engine, Rows, rfc3339};
 use crate::error::{Error, Problem, Result};
 use crate::evidence::columns::LIST;
-use crate::evidence::consent_policy::{ConsentPolicy, Regime};
+use crate::evidence::consent_policy::ConsentPolicy;
 use crate::evidence::data_map::DataMap;
 use crate::evidence::table::FILE;
-use crate::evidence::taxonomy::{Taxonomy, covers};
+use crate::evidence::taxonomy::Taxonomy;
 use crate::evidence::text::LINE;
 use crate::manifest::{LegalBasis, Manifest};
 use crate::yaml::Document;
 
 /// Lanes per 64-bit word of state; sums of distinct bits below this never overflow.
 const WORD: usize = 62;
-/// Before and after every time, in microseconds.
-const EVER: (i64, i64) = (-9_000_000_000_000_000_000, 9_000_000_000_000_000_000);
 
 /// Decisions and people behind one answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,112 +57,9 @@ pub struct Tallies {
 
 /// Strategy, category (or pair), jurisdiction (empty for pairs): what a tally is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum Matter {
     Category { strategy: String, category: String, jurisdiction: String },
     Pair { strategy: String, contexts: (String, String) },
-}
-
-/// What one signature means for one category or pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    Permitted,
-    InGrace,
-    Unknown,
-    Without,
-    AfterWithdrawal,
-}
-
-/// The state of all lanes at a moment; `known` is false for a subject in no record at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
-    pub known: bool,
-    pub granted: BTreeSet<usize>,
-    pub in_grace: BTreeSet<usize>,
-    pub withdrawn: BTreeSet<usize>,
-    pub refused: BTreeSet<usize>,
-}
-
-/// The scope of a consent record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scope {
-    pub purpose: String,
-    /// Empty: all.
-    pub categories: BTreeSet<String>,
-    /// Empty: every context on its own, and no combination.
-    pub contexts: BTreeSet<String>,
-}
-
-impl Scope {
-    /// Whether a grant of this scope is a grant of `need`, explicitness aside.
-    pub fn covers(&self, need: &Need) -> bool {
-        let categories = self.categories.is_empty()
-            || need.categories.iter().all(|needed| self.categories.iter().any(|own| covers(own, needed)));
-        let contexts =
-            if self.contexts.is_empty() { need.contexts.len() == 1 } else { need.contexts.is_subset(&self.contexts) };
-        covers(&self.purpose, &need.purpose) && categories && contexts
-    }
-
-    /// Whether a refusal or withdrawal of this scope ends `need` whatever scope granted it: taking back one context
-    /// takes back its combinations; refusing a combination leaves its parts alone.
-    pub fn revokes(&self, need: &Need) -> bool {
-        let touches = |own: &String| need.categories.iter().any(|needed| covers(own, needed) || covers(needed, own));
-        covers(&self.purpose, &need.purpose)
-            && (self.categories.is_empty() || self.categories.iter().any(touches))
-            && self.contexts.is_subset(&need.contexts)
-    }
-}
-
-/// A need answered by one scope, or (without scope) listening for objections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lane {
-    pub need: usize,
-    pub scope: Option<usize>,
-}
-
-/// Lanes for every need: one per scope that covers it, and one for objections.
-pub fn lanes(needs: &[Need], scopes: &[Scope]) -> Vec<Lane> {
-    let of = |need: usize| {
-        let covering = (0..scopes.len()).filter(move |&scope| scopes[scope].covers(&needs[need]));
-        covering.map(move |scope| Lane { need, scope: Some(scope) }).chain([Lane { need, scope: None }])
-    };
-    (0..needs.len()).flat_map(of).collect()
-}
-
-/// Judges one requirement by the state of the lanes at the time of a decision.
-pub fn judge(requirement: &Requirement, state: &State, regime: Regime, needs: &[Need], lanes: &[Lane]) -> Outcome {
-    let of = |need: usize, scoped: bool, set: &BTreeSet<usize>| {
-        set.iter().any(|&lane| lanes[lane].need == need && lanes[lane].scope.is_some() == scoped)
-    };
-    let objected = |need: usize| {
-        if of(need, false, &state.withdrawn) || of(need, false, &state.refused) {
-            Outcome::AfterWithdrawal
-        } else if of(need, false, &state.in_grace) {
-            Outcome::InGrace
-        } else {
-            Outcome::Permitted
-        }
-    };
-    let granted = |need: usize| {
-        if regime == Regime::OptOut && !needs[need].explicit {
-            objected(need)
-        } else if !state.known {
-            Outcome::Unknown
-        } else if of(need, true, &state.granted) {
-            Outcome::Permitted
-        } else if of(need, true, &state.in_grace) {
-            Outcome::InGrace
-        } else if of(need, true, &state.withdrawn) {
-            Outcome::AfterWithdrawal
-        } else {
-            Outcome::Without
-        }
-    };
-    match requirement {
-        Requirement::NoBasis => Outcome::Without,
-        Requirement::Free => Outcome::Permitted,
-        Requirement::Grant(all) => all.iter().map(|&need| granted(need)).max().unwrap_or(Outcome::Permitted),
-        Requirement::NoObjection(all) => all.iter().map(|&need| objected(need)).max().unwrap_or(Outcome::Permitted),
-    }
 }
 
 /// Everything that the replay of consent needs beside the tables.
@@ -176,7 +78,7 @@ pub struct Replay<'a> {
 
 impl Replay<'_> {
     /// Counts, for every category and pair, what became of the decisions.
-    pub async fn run(&self) -> Result<BTreeMap<Subject, Tallies>> {
+    pub async fn run(&self) -> Result<BTreeMap<Matter, Tallies>> {
         let scopes = if self.have_records { self.scopes().await? } else { Vec::new() };
         let lanes = lanes(self.needs, &scopes);
         if self.have_records {
@@ -350,9 +252,9 @@ impl Replay<'_> {
         )
     }
 
-    async fn tally(&self, signatures: &Rows, lanes: &[Lane]) -> Result<BTreeMap<Subject, Tallies>> {
+    async fn tally(&self, signatures: &Rows, lanes: &[Lane]) -> Result<BTreeMap<Matter, Tallies>> {
         let masks = mask_columns(lanes.len());
-        let mut subjects: Vec<Subject> = Vec::new();
+        let mut matters: Vec<Matter> = Vec::new();
         let mut judged: Vec<Vec<i64>> = vec![Vec::new(); 4 + masks.len()];
         for row in 0..signatures.len() {
             let key: Vec<i64> = ["use_id", "before"]
@@ -362,10 +264,10 @@ impl Replay<'_> {
                 .collect();
             let (usage, Some(asked)) = &self.uses[usize::try_from(key[0]).unwrap_or(0)] else { continue };
             let state = State::of(&key[2..]);
-            for (subject, requirement) in subjects_of(usage, asked, &self.manifest.value) {
-                let id = subjects.iter().position(|known| *known == subject).unwrap_or_else(|| {
-                    subjects.push(subject);
-                    subjects.len() - 1
+            for (matter, requirement) in matters_of(usage, asked, &self.manifest.value) {
+                let id = matters.iter().position(|known| *known == matter).unwrap_or_else(|| {
+                    matters.push(matter);
+                    matters.len() - 1
                 });
                 let codes = match key[1] {
                     1 => vec![Code::All, Code::BeforePolicy],
@@ -381,7 +283,7 @@ impl Replay<'_> {
         let mut names: Vec<String> = vec!["use_id".into(), "before".into()];
         names.extend(masks.iter().cloned());
         let on = names.iter().map(|name| format!("s.{name} = j.{name}")).collect::<Vec<_>>().join(" AND ");
-        names.extend(["subject".into(), "code".into()]);
+        names.extend(["matter".into(), "code".into()]);
         let columns = names.iter().zip(judged).map(|(name, values)| {
             let values: ArrayRef = Arc::new(Int64Array::from(values));
             (name.as_str(), values)
@@ -390,22 +292,22 @@ impl Replay<'_> {
         let rows = self
             .engine
             .rows(&format!(
-                "SELECT j.subject AS subject, j.code AS code, sum(s.n) AS events, count(DISTINCT s.subject_id) AS \
+                "SELECT j.matter AS matter, j.code AS code, sum(s.n) AS events, count(DISTINCT s.subject_id) AS \
                  people, min(s.first) AS first, max(s.last) AS last FROM signatures s JOIN judged j ON {on} \
-                 GROUP BY j.subject, j.code ORDER BY j.subject, j.code"
+                 GROUP BY j.matter, j.code ORDER BY j.matter, j.code"
             ))
             .await?;
-        let mut tallies: BTreeMap<Subject, Tallies> = BTreeMap::new();
+        let mut tallies: BTreeMap<Matter, Tallies> = BTreeMap::new();
         for row in 0..rows.len() {
-            let index = usize::try_from(rows.count("subject", row)).unwrap_or(0);
-            let subject = subjects.get(index).ok_or_else(|| Error::Internal("a tally of nothing".into()))?;
+            let index = usize::try_from(rows.count("matter", row)).unwrap_or(0);
+            let matter = matters.get(index).ok_or_else(|| Error::Internal("a tally of nothing".into()))?;
             let tally = Tally {
                 events: rows.count("events", row),
                 subjects: rows.count("people", row),
                 first: rows.integer("first", row).map(rfc3339),
                 last: rows.integer("last", row).map(rfc3339),
             };
-            let all = tallies.entry(subject.clone()).or_default();
+            let all = tallies.entry(matter.clone()).or_default();
             match rows.count("code", row) {
                 0 => all.all = tally,
                 1 => all.permitted = tally,
@@ -421,21 +323,21 @@ impl Replay<'_> {
 }
 
 /// The categories and pairs of a use, each with what it asks.
-pub fn subjects_of<'a>(
+pub fn matters_of<'a>(
     usage: &'a Use,
     asked: &'a Asked,
     manifest: &'a Manifest,
-) -> impl Iterator<Item = (Subject, &'a Requirement)> {
+) -> impl Iterator<Item = (Matter, &'a Requirement)> {
     let categories = asked.categories.iter().map(move |(category, ask)| {
-        let subject = Subject::Category {
+        let matter = Matter::Category {
             strategy: usage.strategy.clone(),
             category: category.clone(),
             jurisdiction: usage.jurisdiction_name(manifest).to_owned(),
         };
-        (subject, &ask.requirement)
+        (matter, &ask.requirement)
     });
     let pairs = asked.pairs.iter().map(move |(contexts, ask)| {
-        (Subject::Pair { strategy: usage.strategy.clone(), contexts: contexts.clone() }, &ask.requirement)
+        (Matter::Pair { strategy: usage.strategy.clone(), contexts: contexts.clone() }, &ask.requirement)
     });
     categories.chain(pairs)
 }
@@ -469,165 +371,7 @@ impl Code {
     }
 }
 
-/// What a record says, with an explicit grant told from a plain one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Status {
-    Given = 0,
-    GivenExplicitly = 1,
-    Withdrawn = 2,
-    Refused = 3,
-    Expired = 4,
-}
-
-/// What a record does on a lane. The order is that of records at the same instant: the more restrictive comes last.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Grant = 1,
-    Expire = 2,
-    Refuse = 3,
-    Withdraw = 4,
-}
-
-impl Status {
-    const ALL: [Self; 5] = [Self::Given, Self::GivenExplicitly, Self::Withdrawn, Self::Refused, Self::Expired];
-
-    fn effect(self, id: usize, scope: &Scope, lane: &Lane, need: &Need) -> Option<Effect> {
-        let own = lane.scope == Some(id);
-        let end = match self {
-            Self::Given | Self::GivenExplicitly => {
-                let listens = own || (lane.scope.is_none() && scope.covers(need));
-                let enough = self == Self::GivenExplicitly || !need.explicit;
-                return (listens && enough).then_some(Effect::Grant);
-            }
-            Self::Withdrawn => Effect::Withdraw,
-            Self::Refused => Effect::Refuse,
-            // A lapse ends the grant of its own scope; it is no objection.
-            Self::Expired => return own.then_some(Effect::Expire),
-        };
-        (own || scope.revokes(need)).then_some(end)
-    }
-}
-
-impl State {
-    /// From the masks of a signature: granted, in grace, withdrawn, refused, word by word; -1 for nobody known.
-    fn of(masks: &[i64]) -> Self {
-        let mut state = Self { known: masks.first().is_some_and(|mask| *mask >= 0), ..Self::default() };
-        if !state.known {
-            return state;
-        }
-        for (index, mask) in masks.iter().enumerate() {
-            let lanes = (0..WORD).filter(|bit| mask >> bit & 1 == 1).map(|bit| index / 4 * WORD + bit);
-            match index % 4 {
-                0 => state.granted.extend(lanes),
-                1 => state.in_grace.extend(lanes),
-                2 => state.withdrawn.extend(lanes),
-                _ => state.refused.extend(lanes),
-            }
-        }
-        state
-    }
-}
-
 fn mask_columns(lanes: usize) -> Vec<String> {
     let words = lanes.div_ceil(WORD).max(1);
     (0..words).flat_map(|word| ["g", "a", "w", "r"].map(|mask| format!("{mask}{word}"))).collect()
-}
-
-/// Subjects are spread over this many partitions of a window: one partition each would be slow for millions of them.
-const BUCKETS: u32 = 64;
-
-/// The bucket of a subject, from the last characters of the id (the first ones are often all alike).
-fn bucket(subject: &str) -> String {
-    format!(
-        "(ascii(right({subject}, 1)) * 31 + ascii(right({subject}, 2)) * 7 + ascii(right({subject}, 3))) % {BUCKETS}"
-    )
-}
-
-/// The plan of the spans: what each lane of a subject is from `at` until `next`.
-fn spans_sql() -> String {
-    let (_, never) = EVER;
-    let status = format!(
-        "CASE c.status WHEN 'given' THEN CASE WHEN c.\"explicit\" = 1 THEN {} ELSE {} END \
-         WHEN 'withdrawn' THEN {} WHEN 'refused' THEN {} ELSE {} END",
-        Status::GivenExplicitly as i64,
-        Status::Given as i64,
-        Status::Withdrawn as i64,
-        Status::Refused as i64,
-        Status::Expired as i64
-    );
-    let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
-    let events = format!(
-        "SELECT c.subject_id, {bucket} AS bucket, l.lane, c.timestamp AS at, l.effect, \
-         CASE WHEN l.effect = {grant} THEN coalesce(c.expires, {never}) END AS expires, l.objection, l.grace, l.word, l.bit \
-         FROM (SELECT *, {status} AS code FROM consent_records c) c \
-         JOIN scopes s ON c.purpose = s.purpose AND coalesce(c.categories, '') = s.categories \
-          AND coalesce(c.contexts, '') = s.contexts \
-         JOIN lanes l ON l.scope = s.scope AND l.status = c.code",
-        bucket = bucket("c.subject_id"),
-    );
-    let window = "WINDOW w AS (PARTITION BY bucket ORDER BY subject_id, lane, at, effect)";
-    let neighbour = |which: &str, column: &str| {
-        let same = format!("{which}(subject_id) OVER w = subject_id AND {which}(lane) OVER w = lane");
-        format!("CASE WHEN {same} THEN {which}({column}) OVER w END")
-    };
-    // A record that objects again changes nothing: grace runs from the first objection.
-    let changes = format!(
-        "SELECT * FROM (SELECT *, {} AS before, {} AS lapse FROM ({events}) {window}) \
-         WHERE before IS NULL OR effect < {refuse} OR before < {refuse}",
-        neighbour("lag", "effect"),
-        neighbour("lag", "expires"),
-    );
-    // Grace is for use that was lawful until now: a live grant, or no objection so far where none was needed.
-    let lawful =
-        format!("(before = {grant} AND lapse > at) OR (objection = 1 AND (before IS NULL OR before = {grant}))");
-    let graced = format!("effect >= {refuse} AND ({lawful}) AND (effect = {withdraw} OR objection = 1) AND grace > 0");
-    format!(
-        "SELECT subject_id, word, bit, effect, at, next, CASE WHEN effect = {grant} THEN least(next, expires) END AS lapse, \
-         CASE WHEN {graced} THEN least(at + grace + 1, next) ELSE at END AS grace_end \
-         FROM (SELECT *, coalesce({}, {never}) AS next FROM ({changes}) {window})",
-        neighbour("lead", "at"),
-    )
-}
-
-/// The plan of the timeline: per subject, the state of all lanes from `since` until just before `until`.
-fn timeline_sql(lanes: usize) -> String {
-    let (ever, never) = EVER;
-    let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
-    let span = |mask: &str, when: &str, since: &str, until: &str| {
-        format!(
-            "SELECT subject_id, word, bit, '{mask}' AS mask, {since} AS since, {until} AS until FROM consent_spans WHERE {when}"
-        )
-    };
-    let states = [
-        span("g", &format!("effect = {grant}"), "at", "lapse"),
-        span("a", &format!("effect >= {refuse}"), "at", "grace_end"),
-        span("w", &format!("effect = {withdraw}"), "grace_end", "next"),
-        span("r", &format!("effect = {refuse}"), "grace_end", "next"),
-    ]
-    .join(" UNION ALL ");
-    // Every bit that starts also ends, so that sums are 0 again where the next subject of the bucket begins.
-    let edges = format!(
-        "SELECT subject_id, since AS at, word, mask, bit FROM ({states}) WHERE since < until \
-         UNION ALL SELECT subject_id, until, word, mask, -bit FROM ({states}) WHERE since < until \
-         UNION ALL SELECT DISTINCT subject_id, {ever}, 0, '', 0 FROM consent_records"
-    );
-    let columns = mask_columns(lanes);
-    let sums = columns
-        .iter()
-        .map(|column| {
-            let (mask, word) = column.split_at(1);
-            format!("sum(CASE WHEN mask = '{mask}' AND word = {word} THEN bit ELSE 0 END) AS {column}")
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
-    let running = columns.iter().map(|c| format!("sum({c}) OVER state AS {c}")).collect::<Vec<_>>().join(", ");
-    format!(
-        "SELECT * FROM (SELECT subject_id, at AS since, \
-          CASE WHEN lead(subject_id) OVER w = subject_id THEN lead(at) OVER w ELSE {never} END AS until, {running} \
-          FROM (SELECT subject_id, {bucket} AS bucket, at, {sums} FROM ({edges}) GROUP BY subject_id, at) \
-          WINDOW w AS (PARTITION BY bucket ORDER BY subject_id, at), \
-          state AS (PARTITION BY bucket ORDER BY subject_id, at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) \
-         WHERE since < {never}",
-        bucket = bucket("subject_id"),
-    )
 }

@@ -1,0 +1,158 @@
+//! What is declared, and how the record tells it.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+
+use super::tables::Tables;
+use crate::error::Result;
+use crate::evidence::columns::Role;
+use crate::evidence::consent_policy::ConsentPolicy;
+use crate::evidence::data_map::DataMap;
+use crate::evidence::files;
+use crate::evidence::taxonomy::Taxonomy;
+use crate::facts::join::Names;
+use crate::manifest::{Manifest, Source};
+use crate::record::{self, EvidenceFile, Settings};
+use crate::replay::log::Log;
+use crate::rules::{self, AuditContext, LoadedPack};
+use crate::yaml::Document;
+
+/// All that is declared: read and checked before any log is opened.
+pub(super) struct Declared {
+    pub manifest: Document<Manifest>,
+    pub taxonomy: Taxonomy,
+    /// None when no data map was handed over.
+    pub map: Option<DataMap>,
+    pub policy: Option<Document<ConsentPolicy>>,
+    pub packs: Vec<LoadedPack>,
+    pub names: Names,
+    documents: Vec<(&'static str, PathBuf)>,
+}
+
+impl Declared {
+    pub fn read(path: &Path) -> Result<Self> {
+        let manifest = Manifest::read(path)?;
+        let mut taxonomy = Taxonomy::fideslang()?;
+        let evidence = &manifest.value.evidence;
+        let mut documents = vec![("manifest", manifest.path.clone())];
+        let files: Vec<(PathBuf, String)> =
+            evidence.data_map.iter().map(|at| (manifest.resolve(at), at.value.clone())).collect();
+        documents.extend(files.iter().map(|(path, _)| ("data_map", path.clone())));
+        let map = if files.is_empty() { None } else { Some(DataMap::read(&files, &mut taxonomy)?) };
+        for purpose in &manifest.value.purposes {
+            if !taxonomy.data_uses.contains(&purpose.id.value) {
+                let problem =
+                    manifest.problem(&purpose.id, format!("data use `{}` is not in the taxonomy", *purpose.id));
+                return Err(problem.suggest(&purpose.id, &taxonomy.data_uses).into());
+            }
+        }
+        let policy = match &evidence.consent_policy {
+            None => None,
+            Some(at) => {
+                let policy = Document::<ConsentPolicy>::read(&manifest.resolve(at))?;
+                let Some(map) = &map else {
+                    let problem = manifest.problem(at, "a consent policy says nothing without a data map");
+                    return Err(problem.help("name one under `evidence.data_map`").into());
+                };
+                policy.check(&taxonomy, &manifest.value, map)?;
+                documents.push(("consent_policy", policy.path.clone()));
+                Some(policy)
+            }
+        };
+        let packs = rules::load(&manifest)?;
+        documents.extend(
+            packs
+                .iter()
+                .filter_map(|pack| pack.path.as_ref())
+                .map(|path| ("rule_pack", manifest.resolve(&path.to_string_lossy()))),
+        );
+        let names = Names {
+            manifest: files::name_of(&manifest, &manifest.path),
+            policy: evidence.consent_policy.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
+        };
+        Ok(Self { manifest, taxonomy, map, policy, packs, names, documents })
+    }
+
+    /// The day the audit speaks for: the manifest's, else that of the last decision.
+    pub fn as_of(&self, log: Option<&Log>) -> Option<NaiveDate> {
+        let last = log.and_then(|log| log.last.as_deref()).and_then(|t| DateTime::parse_from_rfc3339(t).ok());
+        self.manifest.value.system.as_of.or_else(|| last.map(|t| t.with_timezone(&Utc).date_naive()))
+    }
+
+    pub fn context(&self, as_of: Option<NaiveDate>) -> AuditContext {
+        let Manifest { system, measure, .. } = &self.manifest.value;
+        AuditContext {
+            system: system.name.clone(),
+            owner: system.owner.clone(),
+            as_of: as_of.map(|day| day.to_string()),
+            unit: measure.unit.id().into(),
+            level: measure.level,
+            min_cell: measure.min_cell,
+        }
+    }
+
+    pub fn system(&self, log: Option<&Log>, as_of: Option<NaiveDate>) -> record::System {
+        let Manifest { system, measure, .. } = &self.manifest.value;
+        record::System {
+            name: system.name.clone(),
+            owner: system.owner.clone(),
+            description: system.description.clone(),
+            as_of: as_of.map(|day| day.to_string()),
+            first_decision: log.and_then(|log| log.first.clone()),
+            last_decision: log.and_then(|log| log.last.clone()),
+            policy: self.policy.as_ref().map(|policy| record::Policy {
+                version: policy.value.version.clone(),
+                effective: policy.value.effective.map(|t| t.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            }),
+            packs: self
+                .packs
+                .iter()
+                .map(|pack| record::Pack { id: pack.id.clone(), version: pack.version.clone() })
+                .collect(),
+            settings: Settings {
+                unit: measure.unit.id().into(),
+                level: measure.level,
+                min_cell: measure.min_cell,
+                max_rejected: measure.max_rejected,
+                seed: measure.seed,
+            },
+        }
+    }
+
+    /// Every file that was read, with its hash.
+    pub fn evidence(&self, tables: &Tables) -> Result<Vec<EvidenceFile>> {
+        let mut evidence = Vec::new();
+        for (role, path) in &self.documents {
+            evidence.push(EvidenceFile {
+                role: (*role).into(),
+                path: files::name_of(&self.manifest, path),
+                format: "yaml".into(),
+                rows: None,
+                rejected: None,
+                sha256: files::sha256(path)?,
+            });
+        }
+        for (role, table) in &tables.0 {
+            evidence.extend(table.files.iter().map(|file| EvidenceFile {
+                role: role.id().into(),
+                path: file.name.clone(),
+                format: file.format.clone(),
+                rows: Some(file.rows),
+                rejected: Some(file.rejected),
+                sha256: file.sha256.clone(),
+            }));
+        }
+        Ok(evidence)
+    }
+
+    pub fn sources(&self, role: Role) -> &[Source] {
+        let evidence = &self.manifest.value.evidence;
+        match role {
+            Role::Recommendations => &evidence.recommendations,
+            Role::ConsentRecords => &evidence.consent_records,
+            Role::Subjects => &evidence.subjects,
+            Role::Items => &evidence.items,
+        }
+    }
+}

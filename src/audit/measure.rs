@@ -1,0 +1,151 @@
+//! From what the replay found to facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::Replayed;
+use super::declared::Declared;
+use super::tables::Tables;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::evidence::columns::Role;
+use crate::facts::evidence_quality::Coverage;
+use crate::facts::{Fact, data_use, evidence_quality, field, join, outcome_parity, purpose};
+use crate::manifest::{Manifest, Metric};
+use crate::replay::log::Log;
+use crate::replay::outcomes::{self, Home, Question};
+use crate::replay::uses::Use;
+use crate::yaml::Document;
+
+/// All facts, in the order of their kinds.
+pub(super) async fn measure(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    replayed: &Replayed,
+    as_of: Option<NaiveDate>,
+    static_only: bool,
+) -> Result<Vec<Fact>> {
+    let manifest = &declared.manifest.value;
+    let log = replayed.log.as_ref();
+    let mut facts = Vec::new();
+    let purposes = purpose::measure(manifest, &declared.names.manifest, declared.map.as_ref(), log, as_of);
+    facts.extend(purposes.into_iter().map(Fact::Purpose));
+    if let Some(map) = &declared.map {
+        let uses: Vec<Use> = replayed.uses.iter().map(|(usage, _)| usage.clone()).collect();
+        let fields = field::measure(manifest, map, log.map(|_| uses.as_slice()));
+        facts.extend(fields.into_iter().map(Fact::Field));
+        if let (Some(policy), false) = (&declared.policy, replayed.tallies.is_empty()) {
+            let policy = &policy.value;
+            let carriers = |usage: &Use, category: &str| -> Vec<String> {
+                let carries = |input: &&String| {
+                    map.resolve(input).is_some_and(|field| field.parts.keys().any(|(c, _)| c == category))
+                };
+                usage.inputs.iter().filter(carries).cloned().collect()
+            };
+            let (uses, tallies) = (&replayed.uses, &replayed.tallies);
+            let data_uses = data_use::measure(uses, tallies, manifest, &declared.names.policy, carriers);
+            facts.extend(data_uses.into_iter().map(Fact::DataUse));
+            let canonical = |context: &str| policy.canonical(context).to_owned();
+            let joins = join::measure(uses, tallies, manifest, &declared.names, map, canonical);
+            facts.extend(joins.into_iter().map(Fact::Join));
+        }
+    }
+    facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
+    if !static_only {
+        facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
+    }
+    Ok(facts)
+}
+
+async fn outcome_facts(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+) -> Result<Vec<outcome_parity::OutcomeParity>> {
+    if !tables.0.contains_key(&Role::Recommendations) {
+        return Ok(Vec::new());
+    }
+    let measure = &declared.manifest.value.measure;
+    let wanted = measure.metrics.clone().unwrap_or_else(|| Metric::ALL.to_vec());
+    let metrics: Vec<Metric> =
+        wanted.into_iter().filter(|metric| tables.has(Role::Recommendations, metric.column())).collect();
+    let attributes: BTreeMap<String, Home> = measure
+        .segments
+        .iter()
+        .filter_map(|segment| Some((segment.attribute.value.clone(), tables.home(&segment.attribute)?)))
+        .collect();
+    let within: Vec<String> = measure.within.iter().map(|at| at.value.clone()).collect();
+    let question = Question { unit: measure.unit, metrics: &metrics, attributes: &attributes, within: &within };
+    let cells = outcomes::cells(engine, &question).await?;
+    check_references(&declared.manifest, &cells)?;
+    Ok(outcome_parity::measure(&cells, measure))
+}
+
+/// A reference that no subject has would leave its attribute without any comparison.
+fn check_references(manifest: &Document<Manifest>, cells: &[outcomes::Cell]) -> Result<()> {
+    let mut problems = Vec::new();
+    for segment in &manifest.value.measure.segments {
+        let of_it = cells.iter().filter(|cell| cell.attribute == *segment.attribute);
+        let values: BTreeSet<&str> = of_it.map(|cell| cell.value.as_str()).collect();
+        if let Some(reference) = &segment.reference
+            && !values.is_empty()
+            && !values.contains(reference.as_str())
+        {
+            let message = format!("no subject of the log has `{}` as its `{}`", **reference, *segment.attribute);
+            problems.push(manifest.problem(reference, message).suggest(reference, &values));
+        }
+    }
+    crate::error::all_clear(problems)
+}
+
+async fn quality_facts(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    log: Option<&Log>,
+) -> Result<Vec<evidence_quality::EvidenceQuality>> {
+    let mut facts = Vec::new();
+    let evidence = &declared.manifest.value.evidence;
+    facts.push(evidence_quality::of_documents("data_map", evidence.data_map.len()));
+    facts.push(evidence_quality::of_documents("consent_policy", usize::from(evidence.consent_policy.is_some())));
+    let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
+    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items] {
+        let table = tables.0.get(&role);
+        let coverage = match (role, table, log) {
+            (Role::Recommendations, Some(_), Some(log)) => Coverage {
+                subjects: log.subjects,
+                subjects_missing: None,
+                first: log.first.clone(),
+                last: log.last.clone(),
+            },
+            (Role::ConsentRecords | Role::Subjects, Some(_), _) => people(engine, role, log_has_subjects).await?,
+            _ => Coverage::default(),
+        };
+        facts.push(evidence_quality::of_table(role, table, coverage));
+    }
+    Ok(facts)
+}
+
+/// The people in a table, and those of the log whom it lacks.
+async fn people(engine: &Engine, role: Role, log_has_subjects: bool) -> Result<Coverage> {
+    let (name, timed) = (role.id(), role == Role::ConsentRecords);
+    let times = if timed { "min(timestamp) AS first, max(timestamp) AS last" } else { "0 AS first, 0 AS last" };
+    let own = engine.rows(&format!("SELECT count(DISTINCT subject_id) AS n, {times} FROM {name}")).await?;
+    let missing = if log_has_subjects {
+        let sql = format!(
+            "SELECT count(DISTINCT d.subject_id) AS n FROM decisions d LEFT ANTI JOIN {name} t ON d.subject_id = t.subject_id"
+        );
+        Some(engine.rows(&sql).await?.count("n", 0))
+    } else {
+        None
+    };
+    let time = |column: &str| own.integer(column, 0).filter(|_| timed).map(crate::engine::rfc3339);
+    Ok(Coverage {
+        subjects: Some(own.count("n", 0)),
+        subjects_missing: missing,
+        first: time("first"),
+        last: time("last"),
+    })
+}

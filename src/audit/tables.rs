@@ -1,0 +1,101 @@
+//! The tables of evidence, read and checked against what is to be measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::declared::Declared;
+use crate::engine::Engine;
+use crate::error::{Problem, Result};
+use crate::evidence::columns::Role;
+use crate::evidence::loader::Loader;
+use crate::evidence::table::{Reject, Table};
+use crate::manifest::Unit;
+use crate::progress::Progress;
+use crate::replay::log;
+use crate::replay::outcomes::Home;
+
+/// The tables that were handed over, read.
+#[derive(Default)]
+pub(super) struct Tables(pub BTreeMap<Role, Table>);
+
+impl Tables {
+    pub async fn read(engine: &Engine, declared: &Declared, progress: &Progress) -> Result<Self> {
+        let measure = &declared.manifest.value.measure;
+        let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
+        let within = measure.within.iter().map(|at| at.value.clone());
+        let mut tables = Self::default();
+        for role in [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Items] {
+            let sources = declared.sources(role);
+            if sources.is_empty() {
+                continue;
+            }
+            let canonical = |name: &String| role.columns().iter().any(|column| column.name == name);
+            let attributes: BTreeSet<String> = match role {
+                Role::Subjects => segments.clone(),
+                Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
+                Role::ConsentRecords | Role::Items => BTreeSet::new(),
+            };
+            let loader = Loader {
+                engine,
+                manifest: &declared.manifest,
+                role,
+                attributes: attributes.into_iter().filter(|name| !canonical(name)).collect(),
+                // A log of rows without people is audited row by row, when the manifest says so.
+                optional: if measure.unit == Unit::Impression { &["subject_id"] } else { &[] },
+                progress,
+            };
+            let mut table = loader.load(sources).await?;
+            if role == Role::Subjects {
+                log::prepare_subjects(engine, &mut table).await?;
+            }
+            table.within(measure.max_rejected, &declared.manifest, role)?;
+            tables.0.insert(role, table);
+        }
+        tables.check_columns(declared)?;
+        if let Some(table) = tables.0.get_mut(&Role::Recommendations) {
+            progress.start("finding decisions", 0);
+            log::prepare(engine, table, measure.unit).await?;
+            table.within(measure.max_rejected, &declared.manifest, Role::Recommendations)?;
+        }
+        Ok(tables)
+    }
+
+    pub fn has(&self, role: Role, column: &str) -> bool {
+        self.0.get(&role).is_some_and(|table| table.present.contains(column))
+    }
+
+    /// Where an attribute's values are: with the subjects if they have it, else in the log.
+    pub fn home(&self, attribute: &str) -> Option<Home> {
+        if self.has(Role::Subjects, attribute) {
+            return Some(Home::Subjects);
+        }
+        self.has(Role::Recommendations, attribute).then_some(Home::Log)
+    }
+
+    /// Every attribute that the manifest compares by must be somewhere.
+    pub fn check_columns(&self, declared: &Declared) -> Result<()> {
+        if !self.0.contains_key(&Role::Recommendations) {
+            return Ok(());
+        }
+        let manifest = &declared.manifest;
+        let measure = &manifest.value.measure;
+        let header = |roles: &[Role]| -> BTreeSet<String> {
+            roles.iter().filter_map(|role| self.0.get(role)).flat_map(|table| table.header.iter().cloned()).collect()
+        };
+        let segments = measure.segments.iter().map(|segment| &segment.attribute);
+        let missing_segment = segments.filter(|at| self.home(at).is_none()).map(|at| {
+            let message = format!("segment attribute `{}` is a column neither of `subjects` nor of the log", at.value);
+            manifest.problem(at, message).suggest(at, header(&[Role::Subjects, Role::Recommendations]))
+        });
+        let within = measure.within.iter().filter(|at| !self.has(Role::Recommendations, at));
+        let missing_within = within.map(|at| {
+            let problem = manifest.problem(at, format!("`{}` is not a column of the log", at.value));
+            problem.suggest(at, header(&[Role::Recommendations]))
+        });
+        let problems: Vec<Problem> = missing_segment.chain(missing_within).collect();
+        crate::error::all_clear(problems)
+    }
+
+    pub fn rejects(&self) -> Vec<Reject> {
+        self.0.values().flat_map(|table| table.rejects.iter().cloned()).collect()
+    }
+}

@@ -1,0 +1,240 @@
+//! fideslang files on their way into the map.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Breaker, DataMap, Declaration, MappedField};
+use crate::error::{Problem, nearest};
+use crate::evidence::taxonomy::Taxonomy;
+use crate::yaml::{At, Document};
+
+/// Our keys of a dataset's `meta`.
+const DATASET_KEYS: [&str; 2] = ["context", "collected_for"];
+/// Our keys of a field's `fides_meta`.
+const FIELD_KEYS: [&str; 6] = ["context", "derived_from", "breaker", "special", "collected_for", "identifiability"];
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct File {
+    dataset: Option<Vec<Dataset>>,
+    system: Option<Vec<SystemEntry>>,
+    pub data_category: Option<Vec<TaxonomyKey>>,
+    pub data_use: Option<Vec<TaxonomyKey>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TaxonomyKey {
+    pub fides_key: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Dataset {
+    fides_key: At<String>,
+    data_categories: Option<Vec<At<String>>>,
+    data_qualifier: Option<String>,
+    retention: Option<String>,
+    meta: Option<BTreeMap<String, At<Value>>>,
+    fides_meta: Option<BTreeMap<String, At<Value>>>,
+    collections: Vec<Collection>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Collection {
+    name: String,
+    data_categories: Option<Vec<At<String>>>,
+    #[serde(default)]
+    fields: Vec<FieldEntry>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct FieldEntry {
+    name: At<String>,
+    data_categories: Option<Vec<At<String>>>,
+    data_qualifier: Option<String>,
+    retention: Option<String>,
+    fides_meta: Option<BTreeMap<String, At<Value>>>,
+    meta: Option<BTreeMap<String, At<Value>>>,
+    fields: Option<Vec<FieldEntry>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct SystemEntry {
+    privacy_declarations: Option<Vec<DeclarationEntry>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct DeclarationEntry {
+    data_use: At<String>,
+    #[serde(default)]
+    data_categories: Vec<At<String>>,
+}
+
+/// One file on its way into the map.
+pub(super) struct Reader<'a> {
+    pub document: &'a Document<File>,
+    pub name: &'a str,
+    pub taxonomy: &'a Taxonomy,
+    pub map: &'a mut DataMap,
+    pub problems: &'a mut Vec<Problem>,
+}
+
+/// What a dataset and collection hand down to their fields.
+struct Inherited<'a> {
+    context: String,
+    context_declared: bool,
+    categories: Option<&'a Vec<At<String>>>,
+    collected_for: Vec<String>,
+    qualifier: Option<&'a String>,
+    retention: Option<&'a String>,
+}
+
+impl Reader<'_> {
+    pub fn file(&mut self) {
+        let document = self.document;
+        let file = &document.value;
+        for dataset in file.dataset.iter().flatten() {
+            self.dataset(dataset);
+        }
+        self.map.has_systems |= file.system.is_some();
+        for entry in file.system.iter().flatten().flat_map(|s| s.privacy_declarations.iter().flatten()) {
+            if !self.taxonomy.data_uses.contains(&entry.data_use.value) {
+                let message = format!("data use `{}` is not in the taxonomy", *entry.data_use);
+                self.problems.push(
+                    document.problem(&entry.data_use, message).suggest(&entry.data_use, &self.taxonomy.data_uses),
+                );
+            }
+            let data_categories = self.categories(Some(&entry.data_categories)).into_iter().collect();
+            self.map.declarations.push(Declaration { data_use: entry.data_use.value.clone(), data_categories });
+        }
+    }
+
+    fn dataset(&mut self, dataset: &Dataset) {
+        self.misspelt(dataset.meta.as_ref(), &DATASET_KEYS);
+        self.misspelt(dataset.fides_meta.as_ref(), &DATASET_KEYS);
+        let both = [dataset.meta.as_ref(), dataset.fides_meta.as_ref()];
+        let context = self.text(&both, "context");
+        for collection in &dataset.collections {
+            let inherited = Inherited {
+                context: context.clone().unwrap_or_else(|| dataset.fides_key.value.clone()),
+                context_declared: context.is_some(),
+                categories: collection.data_categories.as_ref().or(dataset.data_categories.as_ref()),
+                collected_for: self.texts(&both, "collected_for"),
+                qualifier: dataset.data_qualifier.as_ref(),
+                retention: dataset.retention.as_ref(),
+            };
+            let prefix = format!("{}.{}", *dataset.fides_key, collection.name);
+            for field in &collection.fields {
+                self.field(&prefix, field, &inherited);
+            }
+        }
+    }
+
+    fn field(&mut self, prefix: &str, field: &FieldEntry, inherited: &Inherited) {
+        let key = format!("{prefix}.{}", *field.name);
+        self.misspelt(field.fides_meta.as_ref(), &FIELD_KEYS);
+        self.misspelt(field.meta.as_ref(), &FIELD_KEYS);
+        for nested in field.fields.iter().flatten() {
+            self.field(&key, nested, inherited);
+        }
+        let both = [field.fides_meta.as_ref(), field.meta.as_ref()];
+        let own_context = self.text(&both, "context");
+        let categories = self.categories(field.data_categories.as_ref().or(inherited.categories));
+        let marked = self.value(&both, "special").and_then(|v| v.value.as_bool()).unwrap_or(false);
+        let mut collected_for = self.texts(&both, "collected_for");
+        if collected_for.is_empty() {
+            collected_for.clone_from(&inherited.collected_for);
+        }
+        let mapped = MappedField {
+            special: marked || categories.iter().any(|category| self.taxonomy.is_special(category)),
+            categories,
+            context_declared: own_context.is_some() || inherited.context_declared,
+            context: own_context.unwrap_or_else(|| inherited.context.clone()),
+            identifiability: self
+                .text(&both, "identifiability")
+                .or_else(|| field.data_qualifier.clone())
+                .or_else(|| inherited.qualifier.cloned()),
+            collected_for,
+            retention: field.retention.clone().or_else(|| inherited.retention.cloned()),
+            identity: self.text(&both, "identity"),
+            derived_from: self.texts(&both, "derived_from"),
+            breaker: self.breaker(&both),
+            path: self.name.to_owned(),
+            line: field.name.line,
+        };
+        if self.map.fields.insert(key.clone(), mapped).is_some() {
+            let problem = self.document.problem(&field.name, format!("`{key}` is mapped twice"));
+            self.problems.push(problem);
+        }
+    }
+
+    fn categories(&mut self, written: Option<&Vec<At<String>>>) -> BTreeSet<String> {
+        let mut known = BTreeSet::new();
+        for category in written.into_iter().flatten() {
+            if self.taxonomy.data_categories.contains(&category.value) {
+                known.insert(category.value.clone());
+            } else {
+                let message = format!("data category `{}` is not in the taxonomy", category.value);
+                let problem = self.document.problem(category, message);
+                self.problems.push(problem.suggest(category, &self.taxonomy.data_categories));
+            }
+        }
+        known
+    }
+
+    fn misspelt(&mut self, meta: Option<&BTreeMap<String, At<Value>>>, ours: &[&str]) {
+        for (key, value) in meta.into_iter().flatten() {
+            if !ours.contains(&key.as_str())
+                && let Some(near) = nearest(key, ours)
+                && strsim::levenshtein(key, near) <= 2
+            {
+                let problem = self.document.problem(value, format!("`{key}` is not a key that anything reads"));
+                self.problems.push(problem.help(format!("did you mean `{near}`?")));
+            }
+        }
+    }
+
+    fn value<'v>(&self, metas: &[Option<&'v BTreeMap<String, At<Value>>>], key: &str) -> Option<&'v At<Value>> {
+        metas.iter().flatten().find_map(|meta| meta.get(key))
+    }
+
+    fn text(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> Option<String> {
+        let value = self.value(metas, key)?;
+        match value.value.as_str() {
+            Some(text) if !text.trim().is_empty() => Some(text.to_owned()),
+            _ => {
+                self.problems.push(self.document.problem(value, format!("`{key}` must be a text")));
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> Vec<String> {
+        let Some(value) = self.value(metas, key) else { return Vec::new() };
+        let texts: Option<Vec<String>> = match &value.value {
+            Value::String(one) => Some(vec![one.clone()]),
+            Value::Array(many) => many.iter().map(|v| v.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.problems.push(self.document.problem(value, format!("`{key}` must be a text or a list of texts")));
+            Vec::new()
+        })
+    }
+
+    fn breaker(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>]) -> Option<Breaker> {
+        let value = self.value(metas, "breaker")?;
+        match serde_json::from_value::<Breaker>(value.value.clone()) {
+            Ok(breaker) if breaker.minimum_group_size > 1 && !breaker.evidence.trim().is_empty() => Some(breaker),
+            Ok(_) => {
+                let message = "a breaker needs a `minimum_group_size` above 1 and its `evidence`";
+                self.problems.push(self.document.problem(value, message));
+                None
+            }
+            Err(error) => {
+                self.problems.push(self.document.problem(value, format!("this breaker cannot be read: {error}")));
+                None
+            }
+        }
+    }
+}
