@@ -182,7 +182,7 @@ impl Replay<'_> {
 
     /// Table `lanes`: which record, by scope and status, does what on which lane.
     fn relate(&self, scopes: &[Scope], lanes: &[Lane]) -> Result<()> {
-        let mut rows: Vec<[i64; 8]> = Vec::new();
+        let mut rows: Vec<[i64; 9]> = Vec::new();
         for (number, lane) in lanes.iter().enumerate() {
             let need = &self.needs[lane.need];
             let grace = i64::try_from(self.policy.grace(&need.purpose).as_micros()).unwrap_or(i64::MAX / 4);
@@ -191,12 +191,14 @@ impl Replay<'_> {
                 for status in Status::ALL {
                     if let Some(effect) = status.effect(id, scope, lane, need) {
                         let objection = i64::from(lane.scope.is_none());
+                        let foreign = i64::from(lane.scope.is_some_and(|own| own != id));
                         rows.push([
                             id as i64,
                             status as i64,
                             number as i64,
                             effect as i64,
                             objection,
+                            foreign,
                             grace,
                             word,
                             bit,
@@ -205,7 +207,7 @@ impl Replay<'_> {
                 }
             }
         }
-        let names = ["scope", "status", "lane", "effect", "objection", "grace", "word", "bit"];
+        let names = ["scope", "status", "lane", "effect", "objection", "foreign_scope", "grace", "word", "bit"];
         let columns = names.iter().enumerate().map(|(i, name)| {
             let values: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row[i])));
             (*name, values)

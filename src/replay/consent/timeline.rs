@@ -31,14 +31,22 @@ pub fn spans_sql() -> String {
     let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
     let events = format!(
         "SELECT c.subject_id, {bucket} AS bucket, l.lane, c.timestamp AS at, l.effect, \
-         CASE WHEN l.effect = {grant} THEN coalesce(c.expires, {never}) END AS expires, l.objection, l.grace, l.word, l.bit \
+         CASE WHEN l.effect = {grant} THEN coalesce(c.expires, {never}) END AS expires, l.objection, l.foreign_scope, l.grace, l.word, l.bit \
          FROM (SELECT *, {status} AS code FROM consent_records c) c \
          JOIN scopes s ON c.purpose = s.purpose AND coalesce(c.categories, '') = s.categories \
           AND coalesce(c.contexts, '') = s.contexts \
          JOIN lanes l ON l.scope = s.scope AND l.status = c.code",
         bucket = bucket("c.subject_id"),
     );
-    let window = "WINDOW w AS (PARTITION BY bucket ORDER BY subject_id, lane, at, effect)";
+    // Another scope's refusal or withdrawal ends a grant; where this scope was never given, it ends nothing.
+    let given = format!(
+        "SELECT subject_id, lane, min(at) AS since FROM ({events}) WHERE effect = {grant} GROUP BY subject_id, lane"
+    );
+    let events = format!(
+        "SELECT e.* FROM ({events}) e LEFT JOIN ({given}) g ON e.subject_id = g.subject_id AND e.lane = g.lane \
+         WHERE e.foreign_scope = 0 OR e.at >= g.since"
+    );
+    let window = "WINDOW w AS (PARTITION BY bucket ORDER BY subject_id, lane, at, effect, expires DESC)";
     let neighbour = |which: &str, column: &str| {
         let same = format!("{which}(subject_id) OVER w = subject_id AND {which}(lane) OVER w = lane");
         format!("CASE WHEN {same} THEN {which}({column}) OVER w END")
