@@ -33,6 +33,8 @@ pub struct Options {
     /// Bytes that plans may hold; default half of the machine's.
     pub memory: Option<usize>,
     pub progress: Progress,
+    /// Key of the pseudonyms of sample subjects; without one they are numbered within their finding.
+    pub pseudonym_key: Option<Vec<u8>>,
     /// Whether the log and the other tables are left alone.
     pub static_only: bool,
 }
@@ -52,7 +54,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         true => Tables::default(),
         false => Tables::read(&engine, &declared, &options.progress).await?,
     };
-    let replayed = Replayed::run(&engine, &declared, &tables, &options.progress).await?;
+    let replayed = Replayed::run(&engine, &declared, &tables, options).await?;
     let as_of = declared.as_of(replayed.log.as_ref());
     let facts = measure(&engine, &declared, &tables, &replayed, as_of, options.static_only).await?;
     options.progress.start("judging", 0);
@@ -88,7 +90,7 @@ struct Replayed {
 }
 
 impl Replayed {
-    async fn run(engine: &Engine, declared: &Declared, tables: &Tables, progress: &Progress) -> Result<Self> {
+    async fn run(engine: &Engine, declared: &Declared, tables: &Tables, options: &Options) -> Result<Self> {
         let Some(table) = tables.0.get(&Role::Recommendations) else { return Ok(Self::default()) };
         let manifest = &declared.manifest.value;
         let log = log::summarise(engine, table).await?;
@@ -106,7 +108,7 @@ impl Replayed {
         let mut replayed = Self { log: Some(log), uses: asked, tallies: BTreeMap::new() };
         // Consent is a person's: without people in the log there is nobody to ask about.
         if let (Some(policy), true) = (&declared.policy, table.present.contains("subject_id")) {
-            progress.start("replaying consent", 0);
+            options.progress.start("replaying consent", 0);
             let replay = consent::Replay {
                 engine,
                 manifest: &declared.manifest,
@@ -116,6 +118,8 @@ impl Replayed {
                 uses: &replayed.uses,
                 needs: &needs,
                 have_records: tables.0.contains_key(&Role::ConsentRecords),
+                samples: manifest.measure.samples,
+                pseudonyms: consent::Pseudonyms(options.pseudonym_key.as_deref()),
             };
             replayed.tallies = replay.run().await?;
         }

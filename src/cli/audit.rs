@@ -9,10 +9,16 @@ use crate::outputs::{self, FORMATS, terminal};
 use crate::playbook::Severity;
 use crate::progress::Progress;
 
+/// The environment variable with the key of pseudonyms. Never an argument: those can be read by others.
+const PSEUDONYM_KEY: &str = "PROBITY_PSEUDONYM_KEY";
+
 /// Audit what a manifest describes
 ///
 /// Reads the evidence, replays the log, judges, and writes the record (audit.json), the report and the findings.
 /// Exit code 0: the gate passed. 1: it failed. 2: the audit could not be made. 3: nothing was evaluated.
+///
+/// Sample subjects of findings are numbered, or named by a pseudonym under the key in PROBITY_PSEUDONYM_KEY, so that
+/// whoever holds the key and the ids can find them again.
 #[derive(clap::Args)]
 pub struct Args {
     /// The manifest, usually audit.yaml
@@ -41,6 +47,9 @@ pub fn run(args: Args) -> Result<Ending> {
         fail_on: args.fail_on,
         memory: args.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
         progress: Progress::on_stderr(),
+        pseudonym_key: std::env::var_os(PSEUDONYM_KEY)
+            .map(|key| key.into_encoded_bytes())
+            .filter(|key| !key.is_empty()),
         static_only: false,
     };
     let outcome = block_on(audit(&args.manifest, &options));

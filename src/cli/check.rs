@@ -23,7 +23,13 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Ending> {
-    let options = Options { fail_on: args.fail_on, memory: None, progress: Progress::hidden(), static_only: true };
+    let options = Options {
+        fail_on: args.fail_on,
+        memory: None,
+        progress: Progress::hidden(),
+        pseudonym_key: None,
+        static_only: true,
+    };
     let record = block_on(audit(&args.manifest, &options))?.record;
     print(&terminal::render(&record))?;
     Ok(Ending::with(record.verdict.exit_code, record.verdict.sentence))

@@ -9,7 +9,7 @@ use super::FactKind;
 use super::purpose::Place;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
-use crate::replay::consent::{Matter, Tallies, basis_name};
+use crate::replay::consent::{Matter, Sample, Tallies, basis_name};
 use crate::replay::uses::{Asked, Use};
 
 /// Decisions of one strategy that used one category of data, by what the law of consent says of them.
@@ -55,6 +55,9 @@ pub struct DataUse {
     pub fields: Vec<String>,
     /// The clause of the policy that decided.
     pub clause: Option<Place>,
+    /// A few of the decisions without consent, the first ones.
+    #[serde(default)]
+    pub samples: Vec<Sample>,
 }
 
 impl FactKind for DataUse {
@@ -87,6 +90,7 @@ impl FactKind for DataUse {
             evidence.push(Evidence::value("first without consent", first));
             evidence.push(Evidence::value("last without consent", last));
         }
+        evidence.extend(self.samples.iter().map(|sample| Evidence::value("sample", sample.sentence())));
         evidence
     }
 }
@@ -130,6 +134,7 @@ pub fn measure(
                 events_before_policy: counts.before_policy.events,
                 first_without_consent: counts.without.first,
                 last_without_consent: counts.without.last,
+                samples: counts.samples,
                 contexts: Vec::new(),
                 fields: Vec::new(),
                 clause: (ask.line > 0).then(|| Place { path: policy_name.to_owned(), line: ask.line }),

@@ -11,7 +11,7 @@ use super::purpose::Place;
 use crate::evidence::data_map::DataMap;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
-use crate::replay::consent::{Matter, Tallies};
+use crate::replay::consent::{Matter, Sample, Tallies};
 use crate::replay::uses::{Asked, Requirement, Use};
 
 /// Decisions of one strategy that combined one pair of contexts.
@@ -57,6 +57,9 @@ pub struct Join {
     pub sources: Vec<Source>,
     /// The clause of the policy that decided.
     pub clause: Option<Place>,
+    /// A few of the decisions without consent, the first ones.
+    #[serde(default)]
+    pub samples: Vec<Sample>,
 }
 
 /// Where a join was declared or seen.
@@ -101,6 +104,7 @@ impl FactKind for Join {
             evidence.push(Evidence::value("first without consent", first));
             evidence.push(Evidence::value("last without consent", last));
         }
+        evidence.extend(self.samples.iter().map(|sample| Evidence::value("sample", sample.sentence())));
         evidence
     }
 }
@@ -139,6 +143,7 @@ pub fn measure(
                 events_before_policy: counts.before_policy.events,
                 first_without_consent: counts.without.first,
                 last_without_consent: counts.without.last,
+                samples: counts.samples,
                 fields: Vec::new(),
                 sources: Vec::new(),
                 clause: (ask.line > 0).then(|| Place { path: names.policy.clone(), line: ask.line }),

@@ -104,7 +104,7 @@ impl Draw {
     }
 
     fn some(&mut self, of: &[&'static str]) -> BTreeSet<&'static str> {
-        of.iter().copied().filter(|_| self.0.next_u32() % 2 == 0).collect()
+        of.iter().copied().filter(|_| self.0.next_u32().is_multiple_of(2)).collect()
     }
 
     fn hour(&mut self) -> i64 {
@@ -148,7 +148,7 @@ fn wide_enough(record: &Record, categories: &BTreeSet<&str>, contexts: &BTreeSet
 fn takes_away(record: &Record, categories: &BTreeSet<&str>, contexts: &BTreeSet<&str>) -> bool {
     let touches = |own: &&str| categories.iter().any(|c| covers(own, c) || covers(c, own));
     covers(record.purpose, PURPOSE)
-        && (record.categories.is_empty() || record.categories.iter().any(|own| touches(own)))
+        && (record.categories.is_empty() || record.categories.iter().any(touches))
         && record.contexts.iter().all(|c| contexts.contains(c))
 }
 
@@ -326,7 +326,7 @@ fn replay_agrees(seed: u64) {
         let number = draw.below(STRATEGIES);
         let (strategy, inputs) = (format!("s{number:02}"), INPUTS[number as usize % INPUTS.len()]);
         let now = draw.hour() + draw.one(&[0, 0, 1, -1, HOUR / 2]);
-        let jurisdiction = if person % 3 == 0 { "US-CA" } else { "DE" };
+        let jurisdiction = if person.is_multiple_of(3) { "US-CA" } else { "DE" };
         log += &format!("q{request},{},p{person:04},i1,{strategy},{jurisdiction}\n", rfc3339(now));
         let (mine, opt_out) = (&records[person], jurisdiction == "US-CA");
         let parts = parts(inputs);

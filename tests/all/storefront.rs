@@ -287,6 +287,43 @@ fn no_subject_is_named_in_any_output() {
 }
 
 #[test]
+fn a_finding_shows_decisions_under_pseudonyms() {
+    let run = storefront();
+    let joins: Vec<&Value> =
+        run.facts("join").filter(|fact| fact["events_without_consent"].as_u64() > Some(0)).collect();
+    assert_eq!(joins.len(), 1);
+    let samples = joins[0]["samples"].as_array().unwrap();
+    assert_eq!(
+        samples.iter().map(|s| s["subject"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["person 1", "person 2", "person 3"]
+    );
+    assert_eq!(samples[0]["at"], joins[0]["first_without_consent"]);
+    for sample in samples {
+        let granted = sample["records"].as_array().unwrap().iter().filter(|record| record["status"] == "given");
+        assert!(granted.clone().all(|record| record["at"].as_str() <= sample["at"].as_str()), "{sample}");
+    }
+    // With a key, the same person has the same pseudonym in every finding and every run.
+    let out = std::env::temp_dir().join(format!("probity-test-keyed-{}", std::process::id()));
+    let manifest = Path::new(ROOT).join("fixtures/storefront/audit.yaml");
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_probity"))
+        .args(["audit", manifest.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()])
+        .env("PROBITY_PSEUDONYM_KEY", "a key for this test")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(out.join("audit.json")).unwrap()).unwrap();
+    let names: Vec<&str> = record["facts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|fact| fact["samples"].as_array())
+        .flatten()
+        .map(|sample| sample["subject"].as_str().unwrap())
+        .collect();
+    assert!(names.len() > 6 && names.iter().all(|name| name.starts_with("p-") && name.len() == 18), "{names:?}");
+}
+
+#[test]
 fn check_needs_no_log() {
     let checked = probity(&["check", &format!("{ROOT}/fixtures/storefront/audit.yaml")]);
     let text = String::from_utf8_lossy(&checked.stdout);

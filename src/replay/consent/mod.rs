@@ -7,6 +7,7 @@
 //! distinct one is judged once, in [`judge`], and a second plan adds up what was decided.
 
 mod lanes;
+mod samples;
 mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
 use lanes::Status;
 pub use lanes::{Lane, Outcome, Scope, State, judge, lanes};
+pub use samples::{Pseudonyms, Sample, SampleRecord};
 use timeline::{spans_sql, timeline_sql};
 
 use super::uses::{Asked, Need, Requirement, Use};
@@ -53,6 +55,8 @@ pub struct Tallies {
     pub after_withdrawal: Tally,
     pub unknown: Tally,
     pub before_policy: Tally,
+    /// A few of the decisions in `without`.
+    pub samples: Vec<Sample>,
 }
 
 /// Strategy, category (or pair), jurisdiction (empty for pairs): what a tally is about.
@@ -74,6 +78,9 @@ pub struct Replay<'a> {
     pub needs: &'a [Need],
     /// Whether `consent_records` is a table.
     pub have_records: bool,
+    /// How many samples to take for each category and pair.
+    pub samples: usize,
+    pub pseudonyms: Pseudonyms<'a>,
 }
 
 impl Replay<'_> {
@@ -320,7 +327,21 @@ impl Replay<'_> {
                 _ => all.before_policy = tally,
             }
         }
+        let purposes: Vec<String> = matters.iter().map(|matter| self.purpose_of(matter)).collect();
+        let samples =
+            samples::of_matters(self.engine, &on, self.samples, &purposes, &self.pseudonyms, self.have_records).await?;
+        for (index, samples) in samples {
+            if let Some(tallies) = matters.get(index).and_then(|matter| tallies.get_mut(matter)) {
+                tallies.samples = samples;
+            }
+        }
         Ok(tallies)
+    }
+
+    /// The purpose that the strategy of a matter serves.
+    fn purpose_of(&self, matter: &Matter) -> String {
+        let (Matter::Category { strategy, .. } | Matter::Pair { strategy, .. }) = matter;
+        self.manifest.value.strategy(strategy).map(|s| s.purpose.value.clone()).unwrap_or_default()
     }
 }
 
