@@ -1,6 +1,6 @@
 //! The engine: a DataFusion session, a folder for what it works with, and the small tables that come back.
 //!
-//! Everything that grows with the log is a plan of this session over stock functions. Only small results are collected.
+//! Everything that grows with the log is a plan over stock functions, run here. Only small results are collected.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
