@@ -215,7 +215,7 @@ pub struct Measure {
     /// Attributes of subjects (or columns of the log) whose values are compared.
     pub segments: Vec<Segment>,
     /// Outcomes to compare; default all that the log has.
-    pub metrics: Option<Vec<Metric>>,
+    pub metrics: Option<Vec<At<Metric>>>,
     /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
     pub within: Vec<At<String>>,
     /// Confidence level of intervals.

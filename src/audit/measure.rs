@@ -68,7 +68,10 @@ async fn outcome_facts(
         return Ok(Vec::new());
     }
     let measure = &declared.manifest.value.measure;
-    let wanted = measure.metrics.clone().unwrap_or_else(|| Metric::ALL.to_vec());
+    let wanted: Vec<Metric> = match &measure.metrics {
+        Some(metrics) => metrics.iter().map(|at| at.value).collect(),
+        None => Metric::ALL.to_vec(),
+    };
     let metrics: Vec<Metric> =
         wanted.into_iter().filter(|metric| tables.has(Role::Recommendations, metric.column())).collect();
     let attributes: BTreeMap<String, Home> = measure

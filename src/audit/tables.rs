@@ -91,7 +91,12 @@ impl Tables {
             let problem = manifest.problem(at, format!("`{}` is not a column of the log", at.value));
             problem.suggest(at, header(&[Role::Recommendations]))
         });
-        let problems: Vec<Problem> = missing_segment.chain(missing_within).collect();
+        let metrics = measure.metrics.iter().flatten().filter(|at| !self.has(Role::Recommendations, at.column()));
+        let missing_metrics = metrics.map(|at| {
+            let message = format!("`{}` needs the column `{}`, which the log does not have", at.id(), at.column());
+            manifest.problem(at, message)
+        });
+        let problems: Vec<Problem> = missing_segment.chain(missing_within).chain(missing_metrics).collect();
         crate::error::all_clear(problems)
     }
 

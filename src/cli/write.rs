@@ -12,10 +12,12 @@ pub const REJECTED: &str = "rejected.csv";
 
 /// Whether `folder` can be written to later: told before the work, not after it.
 pub fn writable(folder: &Path) -> Result<()> {
-    if folder.exists() && !folder.is_dir() {
-        return Err(Problem::in_file(folder, "this is a file; expected a folder to write to").into());
+    match folder.ancestors().find(|ancestor| ancestor.exists()) {
+        Some(there) if !there.is_dir() => {
+            Err(Problem::in_file(there, "this is a file; expected a folder to write to").into())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes the record in every format, and the rejected rows.

@@ -32,7 +32,7 @@ const BATCH: usize = 8192;
 /// A row put after a CSV's last one: when it does not come out as a row of its own, a quote was left open.
 const END: &[u8] = b"\x1e\x1e\x1e";
 /// Lines of JSON read to learn which keys there are.
-const JSON_HEADER_LINES: u64 = 200;
+const JSON_HEADER_LINES: u64 = 20_000;
 
 /// A text file as a stream of batches: the wanted columns, then [`LINE`] and [`FAULT`].
 #[derive(Clone)]

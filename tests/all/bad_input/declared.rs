@@ -124,3 +124,11 @@ fn mistakes_in_a_rule_pack_are_told_before_any_log_is_read() {
     let told = ["house.yaml: cannot read", "no such file or folder"];
     pack("severity: low", "severity: medium").without("house.yaml").run().refused(&told);
 }
+
+#[test]
+fn a_metric_that_the_log_cannot_show_is_refused() {
+    let audit =
+        Audit::new().replacing("audit.yaml", "  min_cell: 10\n", "  min_cell: 10\n  metrics: [click, conversion]\n");
+    let line = 1 + audit.text("audit.yaml").lines().position(|line| line.contains("metrics:")).expect("the line");
+    audit.run().refused(&[&format!("audit.yaml:{line}:"), "`conversion` needs the column `converted`"]);
+}
