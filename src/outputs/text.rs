@@ -46,6 +46,12 @@ pub fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
+/// A whole number to two significant digits, for what is an estimate: `9,300,000`.
+pub fn rough(n: u64) -> String {
+    let step = 10_u64.pow((n.max(1).ilog10()).saturating_sub(1));
+    count(n.saturating_add(step / 2) / step * step)
+}
+
 /// Three significant digits, thousands separated, with a true minus sign.
 pub fn number(x: f64) -> String {
     if !x.is_finite() {
@@ -161,6 +167,9 @@ mod tests {
         assert_eq!(probability(0.00002), "<\u{A0}0.001");
         assert_eq!(count(1_204_233), "1,204,233");
         assert_eq!(count(999), "999");
+        for (n, text) in [(0, "0"), (7, "7"), (42, "42"), (996, "1,000"), (9_349_409, "9,300,000")] {
+            assert_eq!(rough(n), text);
+        }
     }
 
     #[test]
