@@ -62,6 +62,7 @@ fn engine(brief: Brief) -> Result<Tera> {
     tera.register_filter("probability", |p: f64, _: Kwargs, _: &State| text::probability(p));
     tera.register_filter("day", |time: &str, _: Kwargs, _: &State| text::day(time));
     tera.register_filter("moment", |time: &str, _: Kwargs, _: &State| text::moment(time));
+    tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));
     tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace(['_', '-'], " "));
     let (keys, brief) = (Arc::new(brief.clone()), Arc::new(brief));
     tera.register_filter("key", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&keys.key(text)));

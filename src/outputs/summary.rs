@@ -74,12 +74,12 @@ pub fn worst(groups: &[Group<'_>], most: usize) -> Vec<usize> {
     shown.iter().filter_map(|group| group.findings.first().copied()).take(most).collect()
 }
 
+/// A verdict with a reason, and the rules that share both.
+pub type Shared<'a> = (Verdict, Option<&'a str>, Vec<(Step, &'a RuleResult)>);
+
 /// Rules by why they have the verdict, in the order of the record: a reason that many share is told once.
-pub fn by_reason<'a>(
-    record: &'a Record,
-    with: &[Verdict],
-) -> Vec<(Verdict, Option<&'a str>, Vec<(Step, &'a RuleResult)>)> {
-    let mut reasons: Vec<(Verdict, Option<&str>, Vec<(Step, &RuleResult)>)> = Vec::new();
+pub fn by_reason<'a>(record: &'a Record, with: &[Verdict]) -> Vec<Shared<'a>> {
+    let mut reasons: Vec<Shared<'_>> = Vec::new();
     for step in &record.steps {
         for rule in step.rules.iter().filter(|rule| with.contains(&rule.status)) {
             let reason = rule.reason.as_deref();

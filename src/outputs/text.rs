@@ -113,6 +113,14 @@ pub fn moment(time: &str) -> String {
     }
 }
 
+/// A value as people write it when it is a time or a whole number; anything else as it is.
+pub fn figure(value: &str) -> String {
+    match value.parse() {
+        Ok(number) if value.bytes().all(|byte| byte.is_ascii_digit()) => count(number),
+        _ => moment(value),
+    }
+}
+
 /// The span of two times as days.
 pub fn period(first: &str, last: &str) -> String {
     let (first, last) = (day(first), day(last));
@@ -177,5 +185,6 @@ mod tests {
         assert_eq!(period("2026-03-01T00:00:00Z", "2026-03-31T23:00:00Z"), "1 March 2026 to 31 March 2026");
         assert_eq!(moment("2026-03-01T02:30:00+02:00"), "2026-03-01 00:30 UTC");
         assert_eq!(day("soon"), "soon");
+        assert_eq!(["12411", "+5", "2026-03-01T02:30:00Z"].map(figure), ["12,411", "+5", "2026-03-01 02:30 UTC"]);
     }
 }

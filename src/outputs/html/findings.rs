@@ -70,9 +70,9 @@ pub struct FindingView<'a> {
 /// Findings of a step by rule: failing rules before undecided ones, severe before slight.
 pub fn findings<'a>(record: &'a Record, step: &'a StepResult) -> Vec<RuleFindings<'a>> {
     let mut rules: Vec<&str> = Vec::new();
-    for finding in step.findings.iter().filter_map(|&index| record.findings.get(index)) {
-        if !rules.contains(&finding.rule.as_str()) {
-            rules.push(&finding.rule);
+    for group in groups(record, step.findings.iter().copied()) {
+        if !rules.contains(&group.rule) {
+            rules.push(group.rule);
         }
     }
     let mut ranked: Vec<_> = rules.into_iter().filter_map(|id| of_rule(record, step, id)).collect();

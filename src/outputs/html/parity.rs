@@ -220,7 +220,7 @@ impl Layout<'_> {
             plot,
             state,
             word,
-            split: self.split(index),
+            split: self.split(index, fact),
             rate: fact.rate.as_ref().map(|rate| value(rate.estimate)),
             rate_interval: fact.rate.as_ref().map(|rate| format!("{} to {}", value(rate.low), value(rate.high))),
             difference: fact.difference.as_ref().map(|by| change(by.estimate)),
@@ -236,16 +236,26 @@ impl Layout<'_> {
     }
 
     /// What each rule said of a fact, unless all said the same.
-    fn split(&self, fact: usize) -> Vec<String> {
+    fn split(&self, index: usize, fact: &OutcomeParity) -> Vec<String> {
         let said: Vec<(&RuleResult, Verdict)> =
-            self.rules.iter().filter_map(|rule| Some((*rule, rule.verdict_on(fact)?))).collect();
+            self.rules.iter().filter_map(|rule| Some((*rule, rule.verdict_on(index)?))).collect();
         if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
             return Vec::new();
         }
         let name =
             |rule: &RuleResult| bound(rule).map_or_else(|| rule.id.clone(), |at| format!("at {}", text::short(at)));
-        said.into_iter().map(|(rule, verdict)| format!("{} {}", name(rule), verdict.label())).collect()
+        let words = said.into_iter().map(|(rule, verdict)| {
+            let q = if verdict == Verdict::Inconclusive { for_q(rule, fact) } else { "" };
+            format!("{} {}{q}", name(rule), verdict.label())
+        });
+        words.collect()
     }
+}
+
+/// Says that an interval is not undecided because of where it lies: the bound is not in it.
+fn for_q(rule: &RuleResult, fact: &OutcomeParity) -> &'static str {
+    let beyond = fact.ratio.as_ref().zip(bound(rule)).is_some_and(|(ratio, at)| ratio.high < at || ratio.low > at);
+    if beyond && rule.params.contains_key("q") { " for its q" } else { "" }
 }
 
 /// Units that would decide a comparison: `about 12,000 subjects`.
