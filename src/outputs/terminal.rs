@@ -105,7 +105,12 @@ fn failures(page: &mut Page, record: &Record) {
             Some(line) => format!(", at {path}:{line}"),
             None => format!(", at {path}"),
         });
-        page.line(2, 4, Style::new(), &format!("- {}{}", finding.message, place.unwrap_or_default()));
+        page.line(
+            2,
+            4,
+            Style::new(),
+            &format!("- {}{}", finding.message.trim_end_matches('.'), place.unwrap_or_default()),
+        );
     }
 }
 

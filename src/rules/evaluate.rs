@@ -258,8 +258,10 @@ impl Tally {
     }
 
     fn listed_reasons(&self) -> Option<String> {
-        let one = |(reason, facts): &(String, u64)| match facts {
+        let all: u64 = self.verdicts.values().map(|facts| facts.len() as u64).sum();
+        let one = |(reason, facts): &(String, u64)| match *facts {
             1 => reason.clone(),
+            facts if facts == all => reason.clone(),
             facts => format!("{reason} ({facts} times)"),
         };
         let mut listed: Vec<String> = self.reasons.iter().take(MAX_REASONS).map(one).collect();
