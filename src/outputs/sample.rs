@@ -370,7 +370,7 @@ fn parity(
         _ => ("compared", true),
     };
     let compared = comparison == "compared";
-    let interval = |estimate: f64, by: f64| json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": estimate * (1.0 + by), "level": 0.95, "method": "cluster_delta"});
+    let interval = |estimate: f64, by: f64| json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": if estimate > 0.0 { estimate * (1.0 + by) } else { 12.9 }, "level": 0.95, "method": "cluster_delta"});
     let base = if metric == "revenue" { 0.84 } else { 0.0412 };
     let rate = if ratio.is_nan() { base } else { base * ratio };
     fact(json!({

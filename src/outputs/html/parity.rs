@@ -166,13 +166,14 @@ impl Layout<'_> {
         let state = state.unwrap_or("none");
         let calm = if within.is_empty() { "pass" } else { "inconclusive" };
         let closed = self.fold && severity(state) <= severity(calm);
+        // Beside a failure, the groups that pass show what could have been.
+        let fold = self.fold && !closed && state != "fail";
         let (mut sections, mut folded, mut passes) = (Vec::new(), Vec::new(), 0);
         for (strategy, reference, rows) in rows {
             let summary = summarise(rows.iter().map(|row| (row.state, row.word)));
             let (withheld, rows): (Vec<_>, Vec<_>) =
                 rows.into_iter().partition(|row| row.fact.comparison == Comparison::Suppressed);
-            let (quiet, rows): (Vec<_>, Vec<_>) =
-                rows.into_iter().partition(|row| self.fold && !closed && row.state == "pass");
+            let (quiet, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| fold && row.state == "pass");
             passes += quiet.len();
             if !quiet.is_empty() {
                 let (summary, reference) = (String::new(), reference.clone());
@@ -255,7 +256,7 @@ impl Layout<'_> {
 /// Says that an interval is not undecided because of where it lies: the bound is not in it.
 fn for_q(rule: &RuleResult, fact: &OutcomeParity) -> &'static str {
     let beyond = fact.ratio.as_ref().zip(bound(rule)).is_some_and(|(ratio, at)| ratio.high < at || ratio.low > at);
-    if beyond && rule.params.contains_key("q") { " for its q" } else { "" }
+    if beyond && rule.params.contains_key("q") { " (q too large)" } else { "" }
 }
 
 /// Units that would decide a comparison: `about 12,000 subjects`.
