@@ -94,7 +94,7 @@ fn of_rule<'a>(record: &'a Record, step: &'a StepResult, id: &'a str) -> Option<
         .collect();
     let folded = shown.split_off(shown.len().min(MANY));
     let rule = step.rules.iter().find(|rule| rule.id == id);
-    let undecided = self::undecided(record, undecided);
+    let undecided = self::undecided(record, rule, undecided);
     Some((rank, RuleFindings { id, rule, severity: rank.1, tally, shown, folded, undecided }))
 }
 
@@ -119,7 +119,7 @@ fn cards(record: &Record, strategy: String, findings: Vec<usize>) -> Vec<Card<'_
     }
 }
 
-fn undecided<'a>(record: &'a Record, views: Vec<FindingView<'a>>) -> Undecided<'a> {
+fn undecided<'a>(record: &'a Record, rule: Option<&RuleResult>, views: Vec<FindingView<'a>>) -> Undecided<'a> {
     let mut undecided = Undecided { count: views.len(), comparisons: Vec::new(), others: Vec::new() };
     for view in views {
         let Some(Fact::OutcomeParity(fact)) = record.facts.get(view.finding.fact) else {
@@ -132,7 +132,7 @@ fn undecided<'a>(record: &'a Record, views: Vec<FindingView<'a>>) -> Undecided<'
             segment: crate::facts::attributes(&fact.segment),
             reference: crate::facts::attributes(&fact.reference),
             within: crate::facts::attributes(&fact.within),
-            to_decide: to_decide(fact),
+            to_decide: to_decide(fact, rule),
         });
     }
     undecided

@@ -230,7 +230,9 @@ impl Layout<'_> {
                 .as_ref()
                 .map(|by| format!("{} to {}", change(by.low), change(by.high))),
             favoured: fact.most_favoured.as_ref().map(|most| attributes(&most.segment)),
-            to_decide: to_decide(fact),
+            to_decide: fact.to_decide.as_ref().map(|of| {
+                format!("about {} {}s would decide at {}", text::rough(of.units), fact.unit, text::short(of.bound))
+            }),
             label,
             fact,
         }
@@ -259,9 +261,11 @@ fn for_q(rule: &RuleResult, fact: &OutcomeParity) -> &'static str {
     if beyond && rule.params.contains_key("q") { " (q too large)" } else { "" }
 }
 
-/// Units that would decide a comparison: `about 12,000 subjects`.
-pub fn to_decide(fact: &OutcomeParity) -> Option<String> {
-    fact.to_decide.as_ref().map(|of| format!("about {} {}s", text::rough(of.units), fact.unit))
+/// Units that would decide a comparison at the bound of a rule: `about 12,000 subjects`.
+pub fn to_decide(fact: &OutcomeParity, rule: Option<&RuleResult>) -> Option<String> {
+    let asked = rule.and_then(bound);
+    let of = fact.to_decide.as_ref().filter(|of| asked.is_none_or(|bound| bound == of.bound))?;
+    Some(format!("about {} {}s", text::rough(of.units), fact.unit))
 }
 
 /// Whether the segment had no outcome at all: its ratio is 0 whatever the evidence.
