@@ -123,8 +123,9 @@ pub struct RuleResult {
     pub reason: Option<String>,
     /// The kind of fact it was asked of; null for a question to a person.
     pub on: Option<String>,
-    /// How many facts got each verdict.
-    pub verdicts: BTreeMap<Verdict, u64>,
+    /// The facts that got each verdict, as indices into the record's `facts`, in order. A fact that the rule leaves out
+    /// is in none; a question to a person has no facts.
+    pub verdicts: BTreeMap<Verdict, Vec<usize>>,
     /// The harm, in one sentence.
     pub why: String,
     /// What to do.
@@ -132,6 +133,18 @@ pub struct RuleResult {
     pub references: Vec<String>,
     /// The bounds it used.
     pub params: BTreeMap<String, serde_json::Value>,
+}
+
+impl RuleResult {
+    /// What it said of a fact; `None` when it was not asked of it or left it out.
+    pub fn verdict_on(&self, fact: usize) -> Option<Verdict> {
+        self.verdicts.iter().find(|(_, facts)| facts.binary_search(&fact).is_ok()).map(|(verdict, _)| *verdict)
+    }
+
+    /// How many facts got each verdict.
+    pub fn counts(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        self.verdicts.iter().map(|(verdict, facts)| (*verdict, facts.len() as u64))
+    }
 }
 
 /// Whether the gate passed.

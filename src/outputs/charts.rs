@@ -63,10 +63,22 @@ impl Scale {
 /// numbers say the same.
 pub fn axis(scale: Scale, bounds: &[f64]) -> String {
     let mut svg = String::from(r#"<svg class="axis" aria-hidden="true" focusable="false">"#);
-    for &bound in bounds.iter().filter(|&&bound| scale.shows(bound)) {
+    let shown: Vec<f64> = bounds.iter().copied().filter(|&bound| scale.shows(bound)).collect();
+    let close = shown.windows(2).any(|pair| scale.at(pair[1]) - scale.at(pair[0]) < 30.0);
+    for (i, &bound) in shown.iter().enumerate() {
         let x = scale.at(bound);
-        let _ =
-            write!(svg, r#"<text class="bound" x="{x:.2}%" y="11" text-anchor="middle">bound {}</text>"#, short(bound));
+        let anchor = if !close || shown.len() == 1 {
+            "middle"
+        } else if i == 0 {
+            "end"
+        } else {
+            "start"
+        };
+        let _ = write!(
+            svg,
+            r#"<text class="bound" x="{x:.2}%" y="11" text-anchor="{anchor}">bound {}</text>"#,
+            short(bound)
+        );
     }
     for tick in scale.ticks() {
         let x = scale.at(tick);
@@ -78,6 +90,15 @@ pub fn axis(scale: Scale, bounds: &[f64]) -> String {
 /// The gridlines alone, for a row without a comparison.
 pub fn grid(scale: Scale, bounds: &[f64]) -> String {
     format!(r#"<svg class="plot" aria-hidden="true" focusable="false">{}</svg>"#, lines(scale, bounds))
+}
+
+/// The gridlines with words in the place of a dot: a segment of which a ratio says nothing.
+pub fn words(scale: Scale, bounds: &[f64], words: &str) -> String {
+    let words = escape(words);
+    let lines = lines(scale, bounds);
+    format!(
+        r#"<svg class="plot" role="img" aria-label="{words}">{lines}<text class="none" x="1%" y="50%" dy=".35em">{words}</text></svg>"#
+    )
 }
 
 /// A dot with its interval.

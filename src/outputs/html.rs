@@ -1,13 +1,18 @@
 //! `report.html`: one file that a person can read, print, file and sign. No script, nothing from the network.
 
-use tera::{Context, Kwargs, State, Tera};
+use std::sync::Arc;
 
+use tera::{Context, Kwargs, State, Tera, Value};
+
+use super::prose::Brief;
 use super::text;
 use crate::error::{Error, Result};
-use crate::playbook::{Severity, Verdict};
+use crate::playbook::Verdict;
 use crate::record::Record;
 
+mod conclusion;
 mod consent;
+mod findings;
 mod methods;
 mod parity;
 #[cfg(test)]
@@ -42,11 +47,11 @@ pub fn render(record: &Record) -> Result<Vec<u8>> {
     context.insert("page", &view::Page::new(record));
     context.insert("style_hash", &sha256_base64(&style));
     context.insert("style", &style);
-    let html = engine()?.render("report.html", &context).map_err(fault)?;
+    let html = engine(Brief::new(record))?.render("report.html", &context).map_err(fault)?;
     Ok(html.into_bytes())
 }
 
-fn engine() -> Result<Tera> {
+fn engine(brief: Brief) -> Result<Tera> {
     let mut tera = Tera::new();
     tera.set_escape_fn(text::escape_into);
     tera.register_filter("count", |n: u64, _: Kwargs, _: &State| text::count(n));
@@ -57,7 +62,11 @@ fn engine() -> Result<Tera> {
     tera.register_filter("probability", |p: f64, _: Kwargs, _: &State| text::probability(p));
     tera.register_filter("day", |time: &str, _: Kwargs, _: &State| text::day(time));
     tera.register_filter("moment", |time: &str, _: Kwargs, _: &State| text::moment(time));
+    tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));
     tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace(['_', '-'], " "));
+    let (keys, brief) = (Arc::new(brief.clone()), Arc::new(brief));
+    tera.register_filter("key", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&keys.key(text)));
+    tera.register_filter("prose", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&brief.prose(text)));
     tera.register_filter("verdict", |name: &str, _: Kwargs, _: &State| verdict_word(name).to_owned());
     tera.add_raw_templates(TEMPLATES.iter().copied()).map_err(fault)?;
     Ok(tera)
@@ -89,8 +98,6 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Fail => "fail",
     }
 }
-
-const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
 /// SHA-256 in base64 (RFC 4648), as a Content Security Policy wants it.
 fn sha256_base64(text: &str) -> String {

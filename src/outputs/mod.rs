@@ -9,8 +9,10 @@ mod charts;
 pub mod findings_csv;
 pub mod html;
 pub mod json;
+mod prose;
 #[cfg(test)]
 mod sample;
+mod summary;
 pub mod terminal;
 mod text;
 

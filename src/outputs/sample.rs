@@ -18,12 +18,17 @@ pub const HOSTILE: [&str; 6] = [
     "https://example.invalid/a-very-long-name-without-a-place-to-break-it-that-goes-on-and-on-and-on-and-on-and-on-and-on",
 ];
 
+/// A value that nobody reads to the end.
+pub const OPAQUE: &str = "3aef0b3e1c052b4f2e9c90bf0ebeb84f";
+
 /// The record. Only its shape means something; its numbers are made up.
 pub fn record() -> Record {
     let facts = facts();
     let find = |wanted: &dyn Fn(&Fact) -> bool| facts.iter().position(wanted).unwrap_or(0);
     let join = find(&|fact| matches!(fact, Fact::Join(join) if join.events_without_consent > 0));
-    let use_ = find(&|fact| matches!(fact, Fact::DataUse(of) if of.events_without_consent > 0));
+    let uses: Vec<usize> = (0..facts.len())
+        .filter(|index| matches!(&facts[*index], Fact::DataUse(of) if of.events_without_consent > 0))
+        .collect();
     let field = find(&|fact| matches!(fact, Fact::Field(field) if !field.mapped));
     let purpose = find(&|fact| matches!(fact, Fact::Purpose(purpose) if !purpose.declared));
     let mut findings = vec![
@@ -40,8 +45,16 @@ pub fn record() -> Record {
             Step::DesignForChoice,
             Severity::High,
             Verdict::Fail,
-            use_,
-            "ranker_v2 used user.health 5,120 times for 640 people without explicit consent",
+            uses[0],
+            "`ranker_v2` used `user.health` 5,120 times for 640 people without explicit consent",
+        ),
+        finding(
+            "use-needs-basis",
+            Step::DesignForChoice,
+            Severity::High,
+            Verdict::Fail,
+            uses[1],
+            "`ranker_v2` used `user.location` 48 times for 6 people without consent",
         ),
         finding(
             "input-mapped",
@@ -61,8 +74,8 @@ pub fn record() -> Record {
         ),
     ];
     findings[1].disposition = Disposition::Waived;
-    findings[2].disposition = Disposition::Baseline;
-    let mut counts = (0, 0, 0);
+    findings[2].disposition = Disposition::Waived;
+    findings[3].disposition = Disposition::Baseline;
     for (index, fact) in facts.iter().enumerate() {
         let Fact::OutcomeParity(fact) = fact else { continue };
         let Some(ratio) = &fact.ratio else { continue };
@@ -71,11 +84,6 @@ pub fn record() -> Record {
             (_, true) => Verdict::Pass,
             _ => Verdict::Inconclusive,
         };
-        match status {
-            Verdict::Pass => counts.0 += 1,
-            Verdict::Fail => counts.1 += 1,
-            _ => counts.2 += 1,
-        }
         if status != Verdict::Pass {
             let segment = crate::facts::attributes(&fact.segment);
             let message = format!(
@@ -89,26 +97,43 @@ pub fn record() -> Record {
         facts.iter().enumerate().filter(|(_, fact)| fact.kind() == kind).map(|(index, _)| index).collect()
     };
     let joined: Vec<usize> = of("data_use").into_iter().chain(of("join")).collect();
-    let compared = counts.0 + counts.1 + counts.2;
-    let uncompared = of("outcome_parity").len() as u64 - compared;
+    // Every fact of a kind passes but for those that the rule has a finding of, and those left out as not applicable.
+    let verdicts = |rule: &str, kind: &str, exempt: &dyn Fn(&Fact) -> bool| {
+        let mut verdicts: BTreeMap<Verdict, Vec<usize>> = BTreeMap::new();
+        for index in of(kind) {
+            let found = findings.iter().find(|finding| finding.rule == rule && finding.fact == index);
+            let verdict = match found {
+                Some(finding) => finding.status,
+                None if exempt(&facts[index]) => Verdict::NotApplicable,
+                None => Verdict::Pass,
+            };
+            verdicts.entry(verdict).or_default().push(index);
+        }
+        json!(verdicts)
+    };
+    let undeclared = |fact: &Fact| matches!(fact, Fact::Purpose(of) if !of.declared);
+    let needs_none = |fact: &Fact| matches!(fact, Fact::Join(of) if !of.requires_consent);
+    let uncompared = |fact: &Fact| matches!(fact, Fact::OutcomeParity(of) if of.ratio.is_none());
     let steps = json!([
         {"id": "clarify-purpose", "status": "fail", "facts": of("purpose"), "rules": [
-            rule("strategy-declared", "Every strategy that decides is declared", "high", "fail", Some("purpose"), None, json!({"fail": 1, "pass": 3}), json!({})),
-            rule("purpose-reviewed", "Purposes are reviewed in time", "low", "pass", Some("purpose"), None, json!({"pass": 3, "not_applicable": 1}), json!({})),
+            rule("strategy-declared", "Every strategy that decides is declared", "high", "fail", Some("purpose"), None, verdicts("strategy-declared", "purpose", &|_| false), json!({})),
+            rule("purpose-reviewed", "Purposes are reviewed in time", "low", "pass", Some("purpose"), None, verdicts("purpose-reviewed", "purpose", &undeclared), json!({})),
         ]},
         {"id": "map-data-sensitivity", "status": "fail", "facts": of("field"), "rules": [
-            rule("input-mapped", "Every input is in the data map", "medium", "fail", Some("field"), None, json!({"fail": 1, "pass": 4}), json!({})),
+            rule("input-mapped", "Every input is in the data map", "medium", "fail", Some("field"), None, verdicts("input-mapped", "field", &|_| false), json!({})),
         ]},
         {"id": "assess-risks", "status": "manual", "facts": of("join"), "rules": [
             rule("risk-register", "Is there a risk register that names these joins, and who keeps it?", "medium", "manual", None, None, json!({}), json!({})),
         ]},
         {"id": "design-for-choice", "status": "fail", "facts": joined, "rules": [
-            rule("join-needs-consent", "Contexts are combined with consent only", "critical", "fail", Some("join"), None, json!({"fail": 1, "pass": 1, "not_applicable": 1}), json!({})),
-            rule("use-needs-basis", "Every use of data has its legal basis", "high", "fail", Some("data_use"), None, json!({"fail": 1, "pass": 3}), json!({"max_share": 0.0})),
+            rule("join-needs-consent", "Contexts are combined with consent only", "critical", "fail", Some("join"), None, verdicts("join-needs-consent", "join", &needs_none), json!({})),
+            rule("use-needs-basis", "Every use of data has its legal basis", "high", "fail", Some("data_use"), None, verdicts("use-needs-basis", "data_use", &|_| false), json!({"max_share": 0.0})),
         ]},
         {"id": "test-for-bias", "status": "fail", "facts": of("outcome_parity"), "rules": [
             rule("outcome-four-fifths", "No segment gets less than four fifths of the reference's outcome", "high", "fail", Some("outcome_parity"), None,
-                json!({"fail": counts.1, "inconclusive": counts.2, "pass": counts.0, "not_applicable": uncompared}), json!({"floor": 0.8})),
+                verdicts("outcome-four-fifths", "outcome_parity", &uncompared), json!({"floor": 0.8, "q": 0.05})),
+            rule("reference-served-worse", "The reference gets no less than four fifths of any segment's outcome", "high", "pass", Some("outcome_parity"), None,
+                verdicts("reference-served-worse", "outcome_parity", &uncompared), json!({"ceiling": 1.25, "q": 0.05})),
             rule("exposure-by-provider", "Providers get their share of attention", "medium", "not_evidenced", Some("exposure_parity"), Some("the log has no column `provider`"), json!({}), json!({})),
         ]},
         {"id": "document-decisions", "status": "manual", "facts": of("evidence_quality"), "rules": [
@@ -228,6 +253,7 @@ fn facts() -> Vec<Fact> {
     }
     for (category, jurisdiction, special, permitted, without, unknown) in [
         ("user.health_and_medical", "DE", true, 1_200, 5_120, 300),
+        ("user.location", "DE", false, 2_400, 48, 0),
         ("user.behavior.browsing_history", "DE", false, 180_400, 0, 1_020),
         ("user.behavior.browsing_history", HOSTILE[3], false, 90_121, 0, 0),
         (HOSTILE[5], "FR", false, 3_000, 0, 0),
@@ -305,9 +331,14 @@ fn parities(facts: &mut Vec<Fact>) {
         }
         facts.push(parity(metric, ("age_band", "unknown"), ("age_band", "25-44"), &[], f64::NAN, 1.0));
     }
-    for (segment, ratio, spread) in
-        [("men", 1.0, 0.0), (HOSTILE[0], 0.97, 0.03), (HOSTILE[5], 0.81, 0.2), ("x", f64::NAN, 0.0)]
-    {
+    for (segment, ratio, spread) in [
+        ("men", 1.0, 0.0),
+        (HOSTILE[0], 0.97, 0.03),
+        (HOSTILE[5], 0.81, 0.2),
+        ("x", f64::NAN, 0.0),
+        (OPAQUE, 0.0, 1.0),
+        ("3aef83d337306549f1f8ca5a8b8ecff8", 1.0, 0.1),
+    ] {
         facts.push(parity("click", ("gender", segment), ("gender", "men"), &[], ratio, spread));
     }
     for position in ["1", "2", "3"] {
@@ -339,7 +370,7 @@ fn parity(
         _ => ("compared", true),
     };
     let compared = comparison == "compared";
-    let interval = |estimate: f64, by: f64| json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": estimate * (1.0 + by), "level": 0.95, "method": "cluster_delta"});
+    let interval = |estimate: f64, by: f64| json!({"estimate": estimate, "low": estimate * (1.0 - by), "high": if estimate > 0.0 { estimate * (1.0 + by) } else { 12.9 }, "level": 0.95, "method": "cluster_delta"});
     let base = if metric == "revenue" { 0.84 } else { 0.0412 };
     let rate = if ratio.is_nan() { base } else { base * ratio };
     fact(json!({

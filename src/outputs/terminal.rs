@@ -3,15 +3,18 @@
 use anstyle::{AnsiColor, Style};
 
 use super::findings_csv::disposition;
+use super::summary::{by_reason, failing, worst};
 use super::text::{clean, count, day, period};
-use crate::findings::{Disposition, Finding};
+use crate::findings::Disposition;
 use crate::playbook::{Step, Verdict};
-use crate::record::{EvidenceFile, GateStatus, Record, RuleResult};
+use crate::record::{EvidenceFile, GateStatus, Record};
 
 /// Columns a line may take.
 const WIDTH: usize = 96;
-/// Findings listed of each status; the report has them all.
+/// Groups of findings listed; the report has them all.
 const SHOWN: usize = 12;
+/// Findings told in full.
+const WORST: usize = 3;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -22,10 +25,10 @@ pub fn render(record: &Record) -> String {
     let mut page = Page::default();
     audited(&mut page, record);
     steps(&mut page, record);
-    findings(&mut page, record, Verdict::Fail, "Findings");
-    findings(&mut page, record, Verdict::Inconclusive, "Inconclusive: the evidence does not decide");
-    unanswered(&mut page, record, Verdict::NotEvidenced, "Not evidenced: nobody handed over what these need");
-    unanswered(&mut page, record, Verdict::Manual, "For a person: answer these in the report");
+    failures(&mut page, record);
+    undecided(&mut page, record);
+    not_evidenced(&mut page, record);
+    questions(&mut page, record);
     evidence(&mut page, record);
     conclusion(&mut page, record);
     page.text
@@ -65,40 +68,92 @@ fn steps(page: &mut Page, record: &Record) {
     }
 }
 
-fn findings(page: &mut Page, record: &Record, status: Verdict, heading: &str) {
-    let mut findings: Vec<&Finding> = record.findings.iter().filter(|finding| finding.status == status).collect();
-    if findings.is_empty() {
+/// One line per rule and strategy, worst first, and the worst findings in full.
+fn failures(page: &mut Page, record: &Record) {
+    let groups = failing(record);
+    let all: usize = groups.iter().map(|group| group.findings.len()).sum();
+    if all == 0 {
         return;
     }
-    page.heading(&format!("{heading} ({})", count(findings.len() as u64)));
-    findings.sort_by_key(|finding| (finding.disposition != Disposition::Open, std::cmp::Reverse(finding.severity)));
-    for finding in findings.iter().take(SHOWN) {
-        let mut word = format!("{} {} {}", symbol(status), status.label(), finding.severity.label());
-        if finding.disposition != Disposition::Open {
-            word.push_str(&format!(", {}", disposition(finding.disposition)));
+    page.heading(&format!("Findings ({})", count(all as u64)));
+    for group in groups.iter().take(SHOWN) {
+        let word = format!("{} {:<8}", symbol(Verdict::Fail), group.severity.label());
+        let mut about = Vec::new();
+        if !group.strategy.is_empty() {
+            about.push(group.strategy.clone());
         }
-        page.parts(&[(style(status), &word), (DIM, &format!("  {}", finding.rule))]);
-        page.line(4, 4, Style::new(), &finding.message);
-        if let Some((path, line)) = finding.evidence.iter().find_map(|e| Some((e.path.as_ref()?, e.line))) {
-            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-            page.line(4, 4, DIM, &format!("at {path}{line}"));
+        if group.findings.len() > 1 {
+            about.push(format!("{} findings", count(group.findings.len() as u64)));
         }
+        if group.disposition != Disposition::Open {
+            about.push(disposition(group.disposition).to_owned());
+        }
+        let about = format!("  {}", about.join(", "));
+        page.parts(&[(style(Verdict::Fail), &word), (Style::new(), &format!(" {:<26}", group.rule)), (DIM, &about)]);
     }
-    if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = groups.get(SHOWN..).filter(|more| !more.is_empty()) {
+        let more: usize = more.iter().map(|group| group.findings.len()).sum();
         page.line(2, 2, DIM, &format!("and {} more, in the report", count(more as u64)));
+    }
+    let worst = worst(&groups, WORST);
+    if !worst.is_empty() {
+        page.heading("The worst");
+    }
+    for finding in worst.into_iter().filter_map(|index| record.findings.get(index)) {
+        let place = finding.evidence.iter().find_map(|e| Some((e.path.as_ref()?, e.line)));
+        let place = place.map(|(path, line)| match line {
+            Some(line) => format!(", at {path}:{line}"),
+            None => format!(", at {path}"),
+        });
+        page.line(
+            2,
+            4,
+            Style::new(),
+            &format!("- {}{}", finding.message.trim_end_matches('.'), place.unwrap_or_default()),
+        );
     }
 }
 
-fn unanswered(page: &mut Page, record: &Record, status: Verdict, heading: &str) {
-    let rules: Vec<&RuleResult> =
-        record.steps.iter().flat_map(|step| &step.rules).filter(|rule| rule.status == status).collect();
+fn undecided(page: &mut Page, record: &Record) {
+    let mut rules: Vec<(&str, u64)> = Vec::new();
+    for finding in record.findings.iter().filter(|finding| finding.status == Verdict::Inconclusive) {
+        match rules.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+            Some((_, findings)) => *findings += 1,
+            None => rules.push((&finding.rule, 1)),
+        }
+    }
     if rules.is_empty() {
         return;
     }
-    page.heading(&format!("{heading} ({})", count(rules.len() as u64)));
+    page.heading("Inconclusive: the evidence does not decide");
+    for (rule, findings) in rules {
+        let word = format!("{} {rule}: {}", symbol(Verdict::Inconclusive), count(findings));
+        page.line(2, 4, style(Verdict::Inconclusive), &word);
+    }
+}
+
+fn not_evidenced(page: &mut Page, record: &Record) {
+    let reasons = by_reason(record, &[Verdict::NotEvidenced]);
+    if reasons.is_empty() {
+        return;
+    }
+    page.heading("Not evidenced: nobody handed over what these need");
+    for (_, reason, rules) in reasons {
+        let ids: Vec<&str> = rules.iter().map(|(_, rule)| rule.id.as_str()).collect();
+        let reason = reason.map(|reason| format!("{reason}: ")).unwrap_or_default();
+        page.line(2, 4, Style::new(), &format!("{} {reason}{}", symbol(Verdict::NotEvidenced), ids.join(", ")));
+    }
+}
+
+fn questions(page: &mut Page, record: &Record) {
+    let rules = record.steps.iter().flat_map(|step| &step.rules).filter(|rule| rule.status == Verdict::Manual);
+    let mut rules = rules.peekable();
+    if rules.peek().is_none() {
+        return;
+    }
+    page.heading("For a person: answer these in the report");
     for rule in rules {
-        let reason = rule.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        page.line(2, 4, Style::new(), &format!("{} {}: {}{reason}", symbol(status), rule.id, rule.title));
+        page.line(2, 4, Style::new(), &format!("{} {}: {}", symbol(Verdict::Manual), rule.id, rule.title));
     }
 }
 
@@ -251,10 +306,12 @@ mod tests {
         for step in Step::ALL {
             assert!(text.contains(step.title()), "{}", step.id());
         }
-        assert!(text.contains("✗ fail critical  join-needs-consent\n    ranker_v2 combined store and web"));
-        assert!(text.contains("✗ fail high, waived  use-needs-basis"));
-        assert!(text.contains("at policy.yaml:12"));
-        assert!(text.contains("□ exposure-by-provider: Providers get their share of attention (the log has no column"));
+        assert!(text.contains("✗ critical join-needs-consent          ranker_v2\n"), "{text}");
+        assert!(text.contains("use-needs-basis             ranker_v2, 2 findings, waived"), "{text}");
+        assert!(text.contains("- ranker_v2 combined store and web"), "{text}");
+        assert!(text.contains(", at policy.yaml:12"));
+        assert!(text.contains("○ outcome-four-fifths: "));
+        assert!(text.contains("□ the log has no column `provider`: exposure-by-provider"));
         assert!(text.contains("✗ failed\n    The gate failed: five open findings"));
         assert!(text.contains("log/2026-03.parquet, 1,204,233 rows, 12 rejected"));
     }

@@ -46,6 +46,12 @@ pub fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
+/// A whole number to two significant digits, for what is an estimate: `9,300,000`.
+pub fn rough(n: u64) -> String {
+    let step = 10_u64.pow((n.max(1).ilog10()).saturating_sub(1));
+    count(n.saturating_add(step / 2) / step * step)
+}
+
 /// Three significant digits, thousands separated, with a true minus sign.
 pub fn number(x: f64) -> String {
     if !x.is_finite() {
@@ -107,6 +113,14 @@ pub fn moment(time: &str) -> String {
     }
 }
 
+/// A value as people write it when it is a time or a whole number; anything else as it is.
+pub fn figure(value: &str) -> String {
+    match value.parse() {
+        Ok(number) if value.bytes().all(|byte| byte.is_ascii_digit()) => count(number),
+        _ => moment(value),
+    }
+}
+
 /// The span of two times as days.
 pub fn period(first: &str, last: &str) -> String {
     let (first, last) = (day(first), day(last));
@@ -161,6 +175,9 @@ mod tests {
         assert_eq!(probability(0.00002), "<\u{A0}0.001");
         assert_eq!(count(1_204_233), "1,204,233");
         assert_eq!(count(999), "999");
+        for (n, text) in [(0, "0"), (7, "7"), (42, "42"), (996, "1,000"), (9_349_409, "9,300,000")] {
+            assert_eq!(rough(n), text);
+        }
     }
 
     #[test]
@@ -168,5 +185,6 @@ mod tests {
         assert_eq!(period("2026-03-01T00:00:00Z", "2026-03-31T23:00:00Z"), "1 March 2026 to 31 March 2026");
         assert_eq!(moment("2026-03-01T02:30:00+02:00"), "2026-03-01 00:30 UTC");
         assert_eq!(day("soon"), "soon");
+        assert_eq!(["12411", "+5", "2026-03-01T02:30:00Z"].map(figure), ["12,411", "+5", "2026-03-01 02:30 UTC"]);
     }
 }

@@ -115,17 +115,14 @@ impl<'a> Bench<'a> {
                 else {
                     continue;
                 };
-                tally.count(verdict, reason);
+                tally.count(verdict, index, reason);
                 if let Some(message) = message {
                     findings.push(self.finding(rule, index, verdict, message));
                 }
             }
         }
         let (status, reason) = match &rule.judge {
-            None => {
-                tally.count(Verdict::Manual, None);
-                (Verdict::Manual, spec.question.clone())
-            }
+            None => (Verdict::Manual, spec.question.clone()),
             Some(judge) if tally.seen == 0 => {
                 let (verdict, reason) = missing::verdict(judge.kind, judge.needs_log, self.facts, have_log);
                 (verdict, Some(reason))
@@ -224,7 +221,7 @@ impl<'a> Bench<'a> {
 #[derive(Default)]
 struct Tally {
     seen: u64,
-    verdicts: BTreeMap<Verdict, u64>,
+    verdicts: BTreeMap<Verdict, Vec<usize>>,
     /// Reasons in the order they first came up, with their facts.
     reasons: Vec<(String, u64)>,
 }
@@ -233,9 +230,9 @@ struct Tally {
 const MAX_REASONS: usize = 3;
 
 impl Tally {
-    fn count(&mut self, verdict: Verdict, reason: Option<String>) {
-        *self.verdicts.entry(verdict).or_default() += 1;
-        if let Some(reason) = reason {
+    fn count(&mut self, verdict: Verdict, fact: usize, reason: Option<String>) {
+        self.verdicts.entry(verdict).or_default().push(fact);
+        if let Some(reason) = reason.map(|reason| reason.trim_end_matches('.').to_owned()) {
             match self.reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, facts)) => *facts += 1,
                 None => self.reasons.push((reason, 1)),
@@ -261,8 +258,10 @@ impl Tally {
     }
 
     fn listed_reasons(&self) -> Option<String> {
-        let one = |(reason, facts): &(String, u64)| match facts {
+        let all: u64 = self.verdicts.values().map(|facts| facts.len() as u64).sum();
+        let one = |(reason, facts): &(String, u64)| match *facts {
             1 => reason.clone(),
+            facts if facts == all => reason.clone(),
             facts => format!("{reason} ({facts} times)"),
         };
         let mut listed: Vec<String> = self.reasons.iter().take(MAX_REASONS).map(one).collect();

@@ -104,7 +104,7 @@ mod tests {
             status: verdict,
             reason: None,
             on: Some(on.into()),
-            verdicts: BTreeMap::from([(verdict, 1)]),
+            verdicts: BTreeMap::from([(verdict, vec![0])]),
             why: String::new(),
             remedy: String::new(),
             references: Vec::new(),

@@ -22,6 +22,7 @@ impl Template {
         let mut tera = Tera::new();
         tera.register_filter("attributes", attributes);
         tera.register_filter("percent", percent);
+        tera.register_filter("count", count);
         if let Err(error) = tera.add_raw_template(NAME, text) {
             return Err(vec![syntax_problem(text, document, &error)]);
         }
@@ -64,9 +65,22 @@ fn attributes(of: &tera::Value, _: Kwargs, _: &State) -> tera::TeraResult<String
     Ok(if pairs.is_empty() { "everyone".to_owned() } else { pairs.join(", ") })
 }
 
-/// 0.1234 as `12.34 %`.
+/// 12411 as `12,411`.
+fn count(number: u64, _: Kwargs, _: &State) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// 0.1234 as `12.34%`.
 fn percent(share: f64, _: Kwargs, _: &State) -> String {
-    format!("{} %", (share * 10_000.0).round() / 100.0)
+    format!("{}%", (share * 10_000.0).round() / 100.0)
 }
 
 fn first_line(error: &tera::Error) -> String {
@@ -231,6 +245,6 @@ mod tests {
         let fact =
             serde_json::json!({"metric": "<b>\n\u{1b}[31m", "segment": {"b": "2", "a": "1"}, "ratio": {"low": 0.7612}});
         let text = template.render(&fact, &BTreeMap::new(), &Value::Null).unwrap();
-        assert_eq!(text, "<b> [31m of a=1, b=2: 76.12 %");
+        assert_eq!(text, "<b> [31m of a=1, b=2: 76.12%");
     }
 }

@@ -1,4 +1,5 @@
-//! How comparisons of outcomes are laid out: a chart per strategy, metric and attribute, worst first.
+//! How comparisons of outcomes are laid out: a chart per metric and attribute, in it the strategies one below the other
+//! on one axis, worst first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +10,10 @@ use super::verdict_word;
 use super::view::States;
 use crate::facts::outcome_parity::{Comparison, OutcomeParity};
 use crate::facts::{Fact, attributes};
-use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker};
+use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker, words};
 use crate::outputs::text;
-use crate::record::Record;
+use crate::playbook::Verdict;
+use crate::record::{Record, RuleResult};
 
 /// From how many comparisons on passes are folded away, so that the rest can be seen.
 const MANY: usize = 40;
@@ -19,34 +21,54 @@ const MANY: usize = 40;
 /// All comparisons: those over everything, and those within one value of a condition.
 #[derive(Debug, Serialize)]
 pub struct Parity<'a> {
+    pub bounds: Vec<Bound<'a>>,
     pub overall: Vec<Group<'a>>,
     pub within: Vec<Group<'a>>,
-    /// How many charts and rows there are.
-    pub groups: usize,
     pub comparisons: usize,
+}
+
+/// A rule on comparisons, with what the legend says of it.
+#[derive(Debug, Serialize)]
+pub struct Bound<'a> {
+    pub rule: &'a str,
+    /// Its one bound, e.g. `0.8`; empty when it has none or several.
+    pub bound: String,
+    /// The largest q at which it calls a failure, e.g. `0.05`.
+    pub q: Option<String>,
 }
 
 /// One chart.
 #[derive(Debug, Serialize)]
 pub struct Group<'a> {
-    pub strategy: &'a str,
     pub metric: &'a str,
     /// The attributes that make the segments, e.g. `age_band`.
     pub by: String,
     /// The condition, e.g. `position=1`; empty for all.
     pub within: String,
-    pub reference: String,
     /// The outcome is an amount of money, not a share.
     pub amount: bool,
-    pub unit: &'a str,
     pub axis: String,
     /// The worst verdict in it.
     pub state: &'static str,
     /// How many rows have each verdict, e.g. `2 fail, 5 pass`.
     pub summary: String,
+    /// The chart is folded away: nothing in it needs to be seen at once.
+    pub closed: bool,
+    pub sections: Vec<Section<'a>>,
+    /// Rows that pass, when there are many comparisons.
+    pub folded: Vec<Section<'a>>,
+    pub passes: usize,
+}
+
+/// One strategy of a chart.
+#[derive(Debug, Serialize)]
+pub struct Section<'a> {
+    pub strategy: &'a str,
+    pub reference: String,
+    pub summary: String,
     pub rows: Vec<Row<'a>>,
-    /// When there are many comparisons: those that pass, or the whole chart when nothing in it is worse than that.
-    pub folded: Vec<Row<'a>>,
+    /// Segments too small to show.
+    pub withheld: Vec<Row<'a>>,
 }
 
 /// One segment.
@@ -58,146 +80,217 @@ pub struct Row<'a> {
     pub state: &'static str,
     /// The word beside the symbol.
     pub word: &'a str,
+    /// What each rule said, when they differ: `at 0.8 inconclusive`.
+    pub split: Vec<String>,
     pub plot: String,
     pub rate: Option<String>,
     pub rate_interval: Option<String>,
     pub difference: Option<String>,
     pub difference_interval: Option<String>,
     pub favoured: Option<String>,
+    pub to_decide: Option<String>,
 }
 
-type Key<'a> = (&'a str, &'a str, String, String);
+/// What all rows are laid out with.
+struct Layout<'a> {
+    states: &'a States,
+    rules: Vec<&'a RuleResult>,
+    bounds: Vec<f64>,
+    fold: bool,
+}
+
+type Key<'a> = (String, &'a str, String);
+type Facts<'a> = Vec<(usize, &'a OutcomeParity)>;
 
 /// Lays out every comparison of the record.
 pub fn parity<'a>(record: &'a Record, states: &States) -> Parity<'a> {
-    let mut groups: BTreeMap<Key<'a>, Vec<(usize, &'a OutcomeParity)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Key<'a>, Facts<'a>> = BTreeMap::new();
     let mut comparisons = 0;
     for (index, fact) in record.facts.iter().enumerate() {
         let Fact::OutcomeParity(fact) = fact else { continue };
         let by = fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
-        let key = (fact.strategy.as_str(), fact.metric.as_str(), by, attributes(&fact.within));
-        groups.entry(key).or_default().push((index, fact));
+        groups.entry((by, fact.metric.as_str(), attributes(&fact.within))).or_default().push((index, fact));
         comparisons += 1;
     }
-    let bounds = bounds(record);
-    let groups: Vec<_> =
-        groups.into_iter().map(|(key, facts)| group(key, &facts, states, &bounds, comparisons > MANY)).collect();
-    let count = groups.len();
+    let rules = record.steps.iter().flat_map(|step| &step.rules);
+    let rules: Vec<_> = rules.filter(|rule| rule.on.as_deref() == Some("outcome_parity")).collect();
+    let legend = rules.iter().map(|rule| Bound {
+        rule: &rule.id,
+        bound: bound(rule).map(text::short).unwrap_or_default(),
+        q: rule.params.get("q").and_then(serde_json::Value::as_f64).map(text::short),
+    });
+    let legend = legend.collect();
+    let layout = Layout { states, bounds: bounds(&rules), rules, fold: comparisons > MANY };
+    let groups: Vec<_> = groups.into_iter().map(|(key, facts)| layout.group(key, facts)).collect();
     let (mut overall, mut within): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.within.is_empty());
     for groups in [&mut overall, &mut within] {
         groups.sort_by_key(|group| Reverse(severity(group.state)));
     }
-    Parity { overall, within, groups: count, comparisons }
+    Parity { bounds: legend, overall, within, comparisons }
 }
 
 /// The bounds that rules on comparisons used, to be drawn.
-fn bounds(record: &Record) -> Vec<f64> {
-    let rules =
-        record.steps.iter().flat_map(|step| &step.rules).filter(|rule| rule.on.as_deref() == Some("outcome_parity"));
-    let mut bounds: Vec<f64> = rules
-        .flat_map(|rule| [rule.params.get("floor"), rule.params.get("ceiling")])
-        .flatten()
-        .filter_map(|v| v.as_f64())
-        .collect();
-    bounds.retain(|bound| *bound > 0.0);
+fn bounds(rules: &[&RuleResult]) -> Vec<f64> {
+    let mut bounds: Vec<f64> = rules.iter().flat_map(|rule| own_bounds(rule)).filter(|bound| *bound > 0.0).collect();
     bounds.sort_by(f64::total_cmp);
     bounds.dedup();
     bounds
 }
 
-fn group<'a>(
-    (strategy, metric, by, within): Key<'a>,
-    facts: &[(usize, &'a OutcomeParity)],
-    states: &States,
-    bounds: &[f64],
-    fold: bool,
-) -> Group<'a> {
-    let ratios = facts.iter().filter_map(|(_, fact)| fact.ratio.as_ref());
-    let scale =
-        Scale::around(ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]).chain(bounds.iter().copied()));
-    let amount = metric == "revenue";
-    let mut rows: Vec<_> = facts.iter().map(|&(index, fact)| row(index, fact, states, scale, bounds, amount)).collect();
-    let ratio = |row: &Row<'_>| row.fact.ratio.as_ref().map_or(f64::INFINITY, |ratio| ratio.estimate);
-    rows.sort_by(|a, b| {
-        let first = |row: &Row<'_>| (row.state != "reference", Reverse(severity(row.state)));
-        first(a).cmp(&first(b)).then(ratio(a).total_cmp(&ratio(b))).then_with(|| a.label.cmp(&b.label))
-    });
-    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state != "reference") {
-        *counts.entry((Reverse(severity(row.state)), row.word)).or_default() += 1;
+fn own_bounds(rule: &RuleResult) -> impl Iterator<Item = f64> {
+    [rule.params.get("floor"), rule.params.get("ceiling")].into_iter().flatten().filter_map(serde_json::Value::as_f64)
+}
+
+/// The bound of a rule that has just one.
+fn bound(rule: &RuleResult) -> Option<f64> {
+    let mut own = own_bounds(rule);
+    own.next().filter(|_| own.next().is_none())
+}
+
+impl Layout<'_> {
+    fn group<'a>(&self, (by, metric, within): Key<'a>, facts: Facts<'a>) -> Group<'a> {
+        let ratios = facts.iter().filter(|(_, fact)| !nothing(fact)).filter_map(|(_, fact)| fact.ratio.as_ref());
+        let ends = ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]);
+        let scale = Scale::around(ends.chain(self.bounds.iter().copied()));
+        let mut by_strategy: BTreeMap<&'a str, Facts<'a>> = BTreeMap::new();
+        for (index, fact) in facts {
+            by_strategy.entry(&fact.strategy).or_default().push((index, fact));
+        }
+        let amount = metric == "revenue";
+        let rows: Vec<_> = by_strategy
+            .into_iter()
+            .map(|(strategy, facts)| (strategy, reference(&facts), self.rows(&facts, scale, amount)))
+            .collect();
+        let all = || rows.iter().flat_map(|(_, _, rows)| rows).map(|row| (row.state, row.word));
+        let (state, summary) = (all().map(|(state, _)| state).max_by_key(|of| severity(of)), summarise(all()));
+        let state = state.unwrap_or("none");
+        let calm = if within.is_empty() { "pass" } else { "inconclusive" };
+        let closed = self.fold && severity(state) <= severity(calm);
+        // Beside a failure, the groups that pass show what could have been.
+        let fold = self.fold && !closed && state != "fail";
+        let (mut sections, mut folded, mut passes) = (Vec::new(), Vec::new(), 0);
+        for (strategy, reference, rows) in rows {
+            let summary = summarise(rows.iter().map(|row| (row.state, row.word)));
+            let (withheld, rows): (Vec<_>, Vec<_>) =
+                rows.into_iter().partition(|row| row.fact.comparison == Comparison::Suppressed);
+            let (quiet, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| fold && row.state == "pass");
+            passes += quiet.len();
+            if !quiet.is_empty() {
+                let (summary, reference) = (String::new(), reference.clone());
+                folded.push(Section { strategy, reference, summary, rows: quiet, withheld: Vec::new() });
+            }
+            sections.push(Section { strategy, reference, summary, rows, withheld });
+        }
+        let axis = axis(scale, &self.bounds);
+        Group { metric, by, within, amount, axis, state, summary, closed, sections, folded, passes }
     }
-    let summary = counts.iter().map(|((_, word), n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ");
-    let state = rows.iter().map(|row| row.state).max_by_key(|state| severity(state)).unwrap_or("none");
-    let references: BTreeSet<String> = facts
-        .iter()
-        .filter(|(_, fact)| fact.comparison != Comparison::Reference)
-        .map(|(_, fact)| attributes(&fact.reference))
-        .collect();
-    let quiet = severity(state) <= severity("pass");
-    let (folded, rows) = rows.into_iter().partition(|row| fold && (quiet || row.state == "pass"));
-    Group {
-        strategy,
-        metric,
-        by,
-        within,
-        reference: references.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" or "),
-        amount,
-        unit: facts.first().map_or("subject", |(_, fact)| &fact.unit),
-        axis: axis(scale, bounds),
-        state,
-        summary,
-        rows,
-        folded,
+
+    fn rows<'a>(&self, facts: &[(usize, &'a OutcomeParity)], scale: Scale, amount: bool) -> Vec<Row<'a>> {
+        let mut rows: Vec<_> = facts.iter().map(|&(index, fact)| self.row(index, fact, scale, amount)).collect();
+        let ratio = |row: &Row<'_>| row.fact.ratio.as_ref().map_or(f64::INFINITY, |ratio| ratio.estimate);
+        rows.sort_by(|a, b| {
+            let first = |row: &Row<'_>| (row.state != "reference", Reverse(severity(row.state)));
+            first(a).cmp(&first(b)).then(ratio(a).total_cmp(&ratio(b))).then_with(|| a.label.cmp(&b.label))
+        });
+        rows
+    }
+
+    fn row<'a>(&self, index: usize, fact: &'a OutcomeParity, scale: Scale, amount: bool) -> Row<'a> {
+        let (state, word) = match fact.comparison {
+            Comparison::Compared => (self.states.of(index), verdict_word(self.states.of(index))),
+            Comparison::Reference => ("reference", "reference"),
+            Comparison::Suppressed => ("withheld", "too few to show"),
+            Comparison::Unknown => ("withheld", "unknown group"),
+            Comparison::Undefined => ("withheld", "cannot be compared"),
+        };
+        let word = if state == "none" { "not judged" } else { word };
+        let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
+        let plot = match &fact.ratio {
+            Some(_) if nothing(fact) => words(scale, &self.bounds, &none_of(fact)),
+            Some(ratio) => {
+                let (estimate, low, high) = (ratio.estimate, ratio.low, ratio.high);
+                let of = Whisker { label: &label, estimate, low, high, mark: state, verdict: word };
+                whisker(scale, &self.bounds, of)
+            }
+            None => grid(scale, &self.bounds),
+        };
+        let value = if amount { text::number } else { text::percent };
+        let change = |x: f64| if amount { text::signed(x) } else { format!("{} pp", text::signed(x * 100.0)) };
+        Row {
+            index,
+            plot,
+            state,
+            word,
+            split: self.split(index, fact),
+            rate: fact.rate.as_ref().map(|rate| value(rate.estimate)),
+            rate_interval: fact.rate.as_ref().map(|rate| format!("{} to {}", value(rate.low), value(rate.high))),
+            difference: fact.difference.as_ref().map(|by| change(by.estimate)),
+            difference_interval: fact
+                .difference
+                .as_ref()
+                .map(|by| format!("{} to {}", change(by.low), change(by.high))),
+            favoured: fact.most_favoured.as_ref().map(|most| attributes(&most.segment)),
+            to_decide: fact.to_decide.as_ref().map(|of| {
+                format!("about {} {}s would decide at {}", text::rough(of.units), fact.unit, text::short(of.bound))
+            }),
+            label,
+            fact,
+        }
+    }
+
+    /// What each rule said of a fact, unless all said the same.
+    fn split(&self, index: usize, fact: &OutcomeParity) -> Vec<String> {
+        let said: Vec<(&RuleResult, Verdict)> =
+            self.rules.iter().filter_map(|rule| Some((*rule, rule.verdict_on(index)?))).collect();
+        if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+            return Vec::new();
+        }
+        let name =
+            |rule: &RuleResult| bound(rule).map_or_else(|| rule.id.clone(), |at| format!("at {}", text::short(at)));
+        let words = said.into_iter().map(|(rule, verdict)| {
+            let q = if verdict == Verdict::Inconclusive { for_q(rule, fact) } else { "" };
+            format!("{} {}{q}", name(rule), verdict.label())
+        });
+        words.collect()
     }
 }
 
-fn row<'a>(
-    index: usize,
-    fact: &'a OutcomeParity,
-    states: &States,
-    scale: Scale,
-    bounds: &[f64],
-    amount: bool,
-) -> Row<'a> {
-    let (state, word) = match fact.comparison {
-        Comparison::Compared => (states.of(index), verdict_word(states.of(index))),
-        Comparison::Reference => ("reference", "reference"),
-        Comparison::Suppressed => ("withheld", "too few to show"),
-        Comparison::Unknown => ("withheld", "unknown group"),
-        Comparison::Undefined => ("withheld", "cannot be compared"),
-    };
-    let word = if state == "none" { "not judged" } else { word };
-    let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
-    let plot = match &fact.ratio {
-        Some(ratio) => whisker(
-            scale,
-            bounds,
-            Whisker {
-                label: &label,
-                estimate: ratio.estimate,
-                low: ratio.low,
-                high: ratio.high,
-                mark: state,
-                verdict: word,
-            },
-        ),
-        None => grid(scale, bounds),
-    };
-    let value = if amount { text::number } else { text::percent };
-    let change = |x: f64| if amount { text::signed(x) } else { format!("{} pp", text::signed(x * 100.0)) };
-    Row {
-        index,
-        plot,
-        state,
-        word,
-        rate: fact.rate.as_ref().map(|rate| value(rate.estimate)),
-        rate_interval: fact.rate.as_ref().map(|rate| format!("{} to {}", value(rate.low), value(rate.high))),
-        difference: fact.difference.as_ref().map(|by| change(by.estimate)),
-        difference_interval: fact.difference.as_ref().map(|by| format!("{} to {}", change(by.low), change(by.high))),
-        favoured: fact.most_favoured.as_ref().map(|most| attributes(&most.segment)),
-        label,
-        fact,
+/// Says that an interval is not undecided because of where it lies: the bound is not in it.
+fn for_q(rule: &RuleResult, fact: &OutcomeParity) -> &'static str {
+    let beyond = fact.ratio.as_ref().zip(bound(rule)).is_some_and(|(ratio, at)| ratio.high < at || ratio.low > at);
+    if beyond && rule.params.contains_key("q") { " (q too large)" } else { "" }
+}
+
+/// Units that would decide a comparison at the bound of a rule: `about 12,000 subjects`.
+pub fn to_decide(fact: &OutcomeParity, rule: Option<&RuleResult>) -> Option<String> {
+    let asked = rule.and_then(bound);
+    let of = fact.to_decide.as_ref().filter(|of| asked.is_none_or(|bound| bound == of.bound))?;
+    Some(format!("about {} {}s", text::rough(of.units), fact.unit))
+}
+
+/// Whether the segment had no outcome at all: its ratio is 0 whatever the evidence.
+fn nothing(fact: &OutcomeParity) -> bool {
+    fact.rate.as_ref().is_some_and(|rate| rate.estimate == 0.0)
+}
+
+/// `0 of 42 impressions`.
+fn none_of(fact: &OutcomeParity) -> String {
+    fact.impressions.map_or_else(|| "none".into(), |n| format!("0 of {} impressions", text::count(n)))
+}
+
+fn reference(facts: &[(usize, &OutcomeParity)]) -> String {
+    let compared = facts.iter().filter(|(_, fact)| fact.comparison != Comparison::Reference);
+    let references: BTreeSet<String> = compared.map(|(_, fact)| attributes(&fact.reference)).collect();
+    references.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" or ")
+}
+
+/// How many rows have each verdict, worst first.
+fn summarise<'a>(rows: impl Iterator<Item = (&'static str, &'a str)>) -> String {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for (state, word) in rows.filter(|(state, _)| *state != "reference") {
+        *counts.entry((Reverse(severity(state)), word)).or_default() += 1;
     }
+    counts.iter().map(|((_, word), n)| format!("{} {word}", text::count(*n))).collect::<Vec<_>>().join(", ")
 }
 
 /// The order of what a row can be, worst last.

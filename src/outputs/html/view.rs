@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::conclusion::{Conclusion, conclusion};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
+use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
-use super::{SEVERITIES, verdict_name};
+use super::verdict_name;
 use crate::facts::Fact;
 use crate::facts::evidence_quality::EvidenceQuality;
 use crate::facts::field::Field;
-use crate::facts::outcome_parity::Comparison;
 use crate::facts::purpose::Purpose;
-use crate::findings::Finding;
-use crate::outputs::findings_csv::disposition;
+use crate::outputs::summary::by_reason;
 use crate::outputs::text::{count, period};
-use crate::playbook::{Severity, Step, Verdict};
+use crate::playbook::{Step, Verdict};
 use crate::record::{GateStatus, Record, RuleResult, StepResult};
 
 /// From how many rows on a table folds those that pass, and a rule its later findings.
@@ -30,8 +30,7 @@ pub struct Page<'a> {
     pub gate: &'static str,
     /// `Passed`, `Failed` or `Nothing evaluated`.
     pub gate_word: &'static str,
-    pub tally: String,
-    pub failures: String,
+    pub conclusion: Conclusion<'a>,
     pub chapters: Vec<Chapter<'a>>,
     pub purposes: Vec<Row<'a, Purpose>>,
     pub fields: Vec<FieldGroup<'a>>,
@@ -40,7 +39,7 @@ pub struct Page<'a> {
     pub parity: Parity<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
-    pub questions: Vec<Unanswered<'a>>,
+    pub questions: Vec<Asked<'a>>,
     /// Findings that a decision covers.
     pub decided: Vec<FindingView<'a>>,
     pub methods: Vec<Method>,
@@ -76,32 +75,21 @@ pub struct Elsewhere {
     pub title: &'static str,
 }
 
-/// All findings of one rule.
-#[derive(Debug, Serialize)]
-pub struct RuleFindings<'a> {
-    pub id: &'a str,
-    pub rule: Option<&'a RuleResult>,
-    pub severity: Severity,
-    pub tally: String,
-    pub shown: Vec<FindingView<'a>>,
-    pub folded: Vec<FindingView<'a>>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct FindingView<'a> {
-    pub index: usize,
-    pub finding: &'a Finding,
-    pub disposition: &'static str,
-}
-
-/// A rule without an answer, with its step.
+/// Rules without an answer, and why.
 #[derive(Debug, Serialize)]
 pub struct Unanswered<'a> {
+    pub state: &'static str,
+    pub reason: Option<&'a str>,
+    pub rules: Vec<Asked<'a>>,
+}
+
+/// A rule with its step.
+#[derive(Debug, Serialize)]
+pub struct Asked<'a> {
     pub number: usize,
     pub step: &'static str,
     pub id: &'static str,
     pub rule: &'a RuleResult,
-    pub tally: String,
 }
 
 /// A fact with its place in the record and its verdict.
@@ -110,6 +98,8 @@ pub struct Row<'a, F> {
     pub index: usize,
     pub fact: &'a F,
     pub state: &'static str,
+    /// The rules behind the verdict, when it is worse than a pass.
+    pub by: Vec<&'a str>,
 }
 
 /// Inputs of one strategy.
@@ -120,24 +110,21 @@ pub struct FieldGroup<'a> {
     pub folded: Vec<Row<'a, Field>>,
 }
 
-/// What the rules said of each fact: the worst of its findings, or that every fact of its kind was judged and it has
-/// no finding. The record holds no more than that.
+/// The worst that the rules said of each fact.
 pub struct States {
     by_fact: Vec<Option<Verdict>>,
 }
 
 impl States {
     pub fn new(record: &Record) -> Self {
-        let mut by_fact = vec![None; record.facts.len()];
-        for finding in &record.findings {
-            if let Some(state) = by_fact.get_mut(finding.fact) {
-                *state = (*state).max(Some(finding.status));
-            }
-        }
-        let judged = judged_kinds(record);
-        for (state, fact) in by_fact.iter_mut().zip(&record.facts) {
-            if state.is_none() && !exempt(fact) && judged.contains(&fact.kind()) {
-                *state = Some(Verdict::Pass);
+        let mut by_fact: Vec<Option<Verdict>> = vec![None; record.facts.len()];
+        for rule in record.steps.iter().flat_map(|step| &step.rules) {
+            for (verdict, facts) in &rule.verdicts {
+                for &fact in facts {
+                    if let Some(state) = by_fact.get_mut(fact) {
+                        *state = (*state).max(Some(*verdict));
+                    }
+                }
             }
         }
         Self { by_fact }
@@ -145,7 +132,7 @@ impl States {
 
     /// The verdict's name, or `none`.
     pub fn of(&self, fact: usize) -> &'static str {
-        self.by_fact.get(fact).copied().flatten().map_or("none", verdict_name)
+        self.rank(fact).map_or("none", verdict_name)
     }
 
     /// Sorts facts from best to worst.
@@ -153,33 +140,18 @@ impl States {
         self.by_fact.get(fact).copied().flatten()
     }
 
-    /// Rows that pass apart from the others, when there are many.
+    /// Rows that no rule objects to apart from the others, when there are many.
     pub fn fold<T>(&self, rows: Vec<T>, index: impl Fn(&T) -> usize) -> (Vec<T>, Vec<T>) {
         let many = rows.len() > MANY;
-        rows.into_iter().partition(|row| !many || !matches!(self.rank(index(row)), None | Some(Verdict::Pass)))
+        rows.into_iter().partition(|row| !many || self.rank(index(row)) > Some(Verdict::Pass))
     }
 }
 
-/// Kinds of which some rule judged every fact that can be judged.
-fn judged_kinds(record: &Record) -> Vec<&str> {
+/// The rules that gave a fact its verdict, when that is worse than a pass.
+fn objections(record: &Record, fact: usize, state: Option<Verdict>) -> Vec<&str> {
+    let Some(state) = state.filter(|state| *state > Verdict::Pass) else { return Vec::new() };
     let rules = record.steps.iter().flat_map(|step| &step.rules);
-    let judged = rules.filter_map(|rule| {
-        let kind = rule.on.as_deref()?;
-        let of = |verdict| rule.verdicts.get(&verdict).copied().unwrap_or(0);
-        let answered = of(Verdict::Pass) + of(Verdict::Fail) + of(Verdict::Inconclusive);
-        let judgeable = record.facts.iter().filter(|fact| fact.kind() == kind && !exempt(fact)).count() as u64;
-        (judgeable > 0 && answered >= judgeable).then_some(kind)
-    });
-    judged.collect()
-}
-
-/// Whether nothing about the fact can be right or wrong: it was not compared, or needs no consent.
-fn exempt(fact: &Fact) -> bool {
-    match fact {
-        Fact::OutcomeParity(fact) => fact.comparison != Comparison::Compared,
-        Fact::Join(fact) => !fact.requires_consent,
-        _ => false,
-    }
+    rules.filter(|rule| rule.verdict_on(fact) == Some(state)).map(|rule| rule.id.as_str()).collect()
 }
 
 impl<'a> Page<'a> {
@@ -190,19 +162,13 @@ impl<'a> Page<'a> {
             GateStatus::Failed => ("fail", "Failed"),
             GateStatus::NothingEvaluated => ("not_evidenced", "Nothing evaluated"),
         };
-        let rules = record.steps.iter().flat_map(|step| &step.rules);
-        let failures = SEVERITIES.iter().filter_map(|severity| {
-            let n = *record.verdict.failures.get(severity)?;
-            (n > 0).then(|| format!("{} {}", count(n), severity.label()))
-        });
         let system = &record.system;
         let (methods, unknown_methods) = used(record);
         Self {
             period: system.first_decision.as_ref().zip(system.last_decision.as_ref()).map(|(a, b)| period(a, b)),
             gate,
             gate_word,
-            tally: tally(rules.map(|rule| (rule.status, 1))),
-            failures: failures.collect::<Vec<_>>().join(", "),
+            conclusion: conclusion(record),
             chapters: record.steps.iter().map(|step| chapter(record, step)).collect(),
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
             fields: fields(record, &states),
@@ -215,7 +181,7 @@ impl<'a> Page<'a> {
                 |fact| if let Fact::EvidenceQuality(fact) = fact { Some(fact) } else { None },
             ),
             not_evaluated: unanswered(record, &[Verdict::NotEvidenced, Verdict::NotApplicable]),
-            questions: unanswered(record, &[Verdict::Manual]),
+            questions: unanswered(record, &[Verdict::Manual]).into_iter().flat_map(|of| of.rules).collect(),
             decided: views(record, 0..record.findings.len())
                 .into_iter()
                 .filter(|view| view.disposition != "open")
@@ -227,8 +193,7 @@ impl<'a> Page<'a> {
 }
 
 fn chapter<'a>(record: &'a Record, step: &'a StepResult) -> Chapter<'a> {
-    let rules =
-        step.rules.iter().map(|rule| RuleView { rule, tally: tally(rule.verdicts.iter().map(|(v, n)| (*v, *n))) });
+    let rules = step.rules.iter().map(|rule| RuleView { rule, tally: tally(rule.counts()) });
     let mut elsewhere: Vec<Elsewhere> = Vec::new();
     for fact in step.facts.iter().filter_map(|&index| record.facts.get(index)) {
         let (words, home) = home(fact);
@@ -267,52 +232,23 @@ fn number(step: Step) -> usize {
     1 + Step::ALL.iter().position(|known| *known == step).unwrap_or_default()
 }
 
-/// Findings of a step by rule: failing rules before undecided ones, severe before slight.
-fn findings<'a>(record: &'a Record, step: &'a StepResult) -> Vec<RuleFindings<'a>> {
-    let mut by_rule: BTreeMap<&str, Vec<FindingView<'a>>> = BTreeMap::new();
-    for view in views(record, step.findings.iter().copied()) {
-        by_rule.entry(&view.finding.rule).or_default().push(view);
-    }
-    let mut groups: Vec<_> = by_rule
-        .into_iter()
-        .map(|(id, mut views)| {
-            views.sort_by_key(|view| Reverse((view.finding.status, view.disposition == "open", view.finding.severity)));
-            let rank = (views[0].finding.status, views[0].finding.severity);
-            let tally = tally(views.iter().map(|view| (view.finding.status, 1)));
-            let folded = views.split_off(views.len().min(MANY));
-            let rule = step.rules.iter().find(|rule| rule.id == id);
-            (rank, RuleFindings { id, rule, severity: rank.1, tally, shown: views, folded })
-        })
-        .collect();
-    groups.sort_by_key(|(rank, _)| Reverse(*rank));
-    groups.into_iter().map(|(_, group)| group).collect()
-}
-
-fn views(record: &Record, of: impl Iterator<Item = usize>) -> Vec<FindingView<'_>> {
-    of.filter_map(|index| {
-        let finding = record.findings.get(index)?;
-        Some(FindingView { index, finding, disposition: disposition(finding.disposition) })
-    })
-    .collect()
-}
-
 fn unanswered<'a>(record: &'a Record, with: &[Verdict]) -> Vec<Unanswered<'a>> {
-    let rules = record.steps.iter().flat_map(|step| step.rules.iter().map(move |rule| (step.id, rule)));
-    rules
-        .filter(|(_, rule)| with.contains(&rule.status))
-        .map(|(step, rule)| Unanswered {
-            number: number(step),
-            step: step.title(),
-            id: step.id(),
-            rule,
-            tally: tally(rule.verdicts.iter().map(|(v, n)| (*v, *n))),
-        })
-        .collect()
+    let reasons = by_reason(record, with).into_iter();
+    let rules = |rules: Vec<(Step, &'a RuleResult)>| rules.into_iter().map(asked).collect();
+    reasons.map(|(of, reason, by)| Unanswered { state: verdict_name(of), reason, rules: rules(by) }).collect()
+}
+
+fn asked((step, rule): (Step, &RuleResult)) -> Asked<'_> {
+    Asked { number: number(step), step: step.title(), id: step.id(), rule }
 }
 
 fn rows<'a, F>(record: &'a Record, states: &States, pick: impl Fn(&'a Fact) -> Option<&'a F>) -> Vec<Row<'a, F>> {
     let facts = record.facts.iter().enumerate();
-    facts.filter_map(|(index, fact)| Some(Row { index, fact: pick(fact)?, state: states.of(index) })).collect()
+    let row = |(index, fact)| {
+        let by = objections(record, index, states.rank(index));
+        Some(Row { index, fact: pick(fact)?, state: states.of(index), by })
+    };
+    facts.filter_map(row).collect()
 }
 
 fn fields<'a>(record: &'a Record, states: &States) -> Vec<FieldGroup<'a>> {

@@ -118,7 +118,12 @@ fn four_fifths_passes_at_the_bound_and_is_undecided_across_it() {
     ];
     let judgement = judged(playbook(), &facts);
     let result = result(&judgement, "outcome-four-fifths");
-    let counts = [(Verdict::NotApplicable, 1), (Verdict::Pass, 1), (Verdict::Inconclusive, 2), (Verdict::Fail, 1)];
+    let counts = [
+        (Verdict::NotApplicable, vec![5]),
+        (Verdict::Pass, vec![0]),
+        (Verdict::Inconclusive, vec![1, 2]),
+        (Verdict::Fail, vec![3]),
+    ];
     assert_eq!(result.verdicts, BTreeMap::from(counts));
     assert_eq!(result.status, Verdict::Fail);
     assert_eq!(result.reason.as_deref(), Some("a segment has fewer than 30 subjects"));
@@ -155,7 +160,7 @@ fn all_seven_steps_are_there_and_say_what_was_missing() {
     let with_log = judge(&[playbook()], &[], &default_audit(), true).unwrap();
     assert!(reason(&with_log, "outcome-four-fifths").contains("measure.segments"));
     assert_eq!(result(&with_log, "risk-acceptance").status, Verdict::Manual);
-    assert_eq!(result(&with_log, "risk-acceptance").verdicts, BTreeMap::from([(Verdict::Manual, 1)]));
+    assert_eq!(result(&with_log, "risk-acceptance").verdicts, BTreeMap::new());
     for step in &with_log.steps {
         assert!(matches!(step.status, Verdict::NotEvidenced), "{:?}", step.id);
     }
