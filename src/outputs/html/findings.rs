@@ -47,6 +47,8 @@ pub struct Use<'a> {
 pub struct Undecided<'a> {
     pub count: usize,
     pub comparisons: Vec<Undecidable<'a>>,
+    /// Whether any of them says what would decide it.
+    pub decidable: bool,
     pub others: Vec<FindingView<'a>>,
 }
 
@@ -120,7 +122,7 @@ fn cards(record: &Record, strategy: String, findings: Vec<usize>) -> Vec<Card<'_
 }
 
 fn undecided<'a>(record: &'a Record, rule: Option<&RuleResult>, views: Vec<FindingView<'a>>) -> Undecided<'a> {
-    let mut undecided = Undecided { count: views.len(), comparisons: Vec::new(), others: Vec::new() };
+    let mut undecided = Undecided { count: views.len(), comparisons: Vec::new(), decidable: false, others: Vec::new() };
     for view in views {
         let Some(Fact::OutcomeParity(fact)) = record.facts.get(view.finding.fact) else {
             undecided.others.push(view);
@@ -135,6 +137,7 @@ fn undecided<'a>(record: &'a Record, rule: Option<&RuleResult>, views: Vec<Findi
             to_decide: to_decide(fact, rule),
         });
     }
+    undecided.decidable = undecided.comparisons.iter().any(|row| row.to_decide.is_some());
     undecided
 }
 
