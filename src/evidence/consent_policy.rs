@@ -148,7 +148,7 @@ impl ConsentPolicy {
     /// What holds for an unordered pair of contexts: the last clause that names both, else the default.
     pub fn pair(&self, purpose: &str, a: &str, b: &str) -> PairRule {
         let named = self.combinations.clauses.iter().rev().find(|clause| {
-            let has = |context: &str| clause.contexts.iter().any(|c| c.value == context);
+            let has = |context: &str| clause.contexts.iter().any(|c| self.canonical(c) == self.canonical(context));
             has(a) && has(b) && clause.purpose.as_ref().is_none_or(|p| covers(p, purpose))
         });
         match named {
@@ -211,7 +211,57 @@ impl Document<ConsentPolicy> {
         for clause in &self.value.combinations.clauses {
             problems.extend(self.combination(clause));
         }
+        problems.extend(self.repeated_categories());
+        problems.extend(self.shadowed_combinations());
         all_clear(problems)
+    }
+
+    /// Two clauses for one purpose and category: which of them holds would depend on their order.
+    fn repeated_categories(&self) -> Vec<Problem> {
+        let mut first: BTreeMap<(&str, &str), &CategoryClause> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for clause in &self.value.purposes {
+            for category in &clause.categories {
+                let key = (clause.purpose.as_str(), category.category.as_str());
+                let Some(earlier) = first.insert(key, category) else { continue };
+                let what = if earlier.basis == category.basis { "repeats" } else { "contradicts" };
+                let message = format!(
+                    "`{}` for `{}` {what} line {}, where its basis is `{}`",
+                    key.1,
+                    key.0,
+                    earlier.category.line,
+                    earlier.basis.id()
+                );
+                problems.push(self.problem(&category.category, message).help("keep one of the two"));
+            }
+        }
+        problems
+    }
+
+    /// A combination clause that can never decide, because a later one speaks for all its pairs and purposes.
+    fn shadowed_combinations(&self) -> Vec<Problem> {
+        let clauses = &self.value.combinations.clauses;
+        let contexts = |clause: &CombinationClause| -> BTreeSet<String> {
+            clause.contexts.iter().map(|c| self.value.canonical(c).to_owned()).collect()
+        };
+        let shadowed_by = |index: usize| {
+            clauses[index + 1..].iter().find(|later| {
+                let purposes = match (&later.purpose, &clauses[index].purpose) {
+                    (None, _) => true,
+                    (Some(later), Some(own)) => covers(later, own),
+                    (Some(_), None) => false,
+                };
+                purposes && contexts(&clauses[index]).is_subset(&contexts(later))
+            })
+        };
+        let problem = |index: usize| {
+            let (first, later) = (clauses[index].contexts.first()?, shadowed_by(index)?.contexts.first()?);
+            let message = format!("this combination never decides: the later clause in line {} covers it", later.line);
+            Some(
+                self.problem(first, message).help("the last clause that names a pair holds; put the narrower one last"),
+            )
+        };
+        (0..clauses.len()).filter_map(problem).collect()
     }
 
     fn combination(&self, clause: &CombinationClause) -> Option<Problem> {
@@ -280,6 +330,8 @@ same_as: [[web, shop]]
         let policy = policy();
         assert!(!policy.pair("personalize.content", "app", "web").requires_consent);
         assert!(policy.pair("personalize.content", "store", "web").requires_consent);
+        // `shop` is another name of `web`, in a question as in a clause.
+        assert!(!policy.pair("personalize.content", "shop", "app").requires_consent);
         assert_eq!(policy.canonical("shop"), "web");
         assert_eq!(policy.regime("US-CA"), Regime::OptOut);
         assert_eq!(policy.regime("DE"), Regime::OptIn);

@@ -132,3 +132,23 @@ fn a_metric_that_the_log_cannot_show_is_refused() {
     let line = 1 + audit.text("audit.yaml").lines().position(|line| line.contains("metrics:")).expect("the line");
     audit.run().refused(&[&format!("audit.yaml:{line}:"), "`conversion` needs the column `converted`"]);
 }
+
+#[test]
+fn clauses_of_a_policy_that_contradict_repeat_or_shadow_each_other_are_refused() {
+    let category = "      - { category: user.behavior, basis: consent }\n";
+    let twice = |basis: &str| {
+        let second = format!("{category}      - {{ category: user.behavior, basis: {basis} }}\n");
+        Audit::new().replacing("policy.yaml", category, &second).run()
+    };
+    twice("contract").refused(&["policy.yaml:6:", "contradicts line 5", "`consent`", "keep one of the two"]);
+    twice("consent").refused(&["policy.yaml:6:", "repeats line 5"]);
+    let clause = "    - contexts: [store, web]\n      basis: consent\n";
+    let wider = |purpose: &str| {
+        let later =
+            format!("{clause}    - contexts: [web, store]\n      basis: contract\n      reason: one order\n{purpose}");
+        Audit::new().replacing("policy.yaml", clause, &later).run()
+    };
+    wider("").refused(&["policy.yaml:8:", "never decides", "line 10"]);
+    // A later clause for one purpose leaves the earlier one something to say.
+    assert_ne!(wider("      purpose: personalize.content\n").code, Some(2));
+}
