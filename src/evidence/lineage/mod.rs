@@ -23,6 +23,8 @@ pub struct Flow {
     pub sources: BTreeSet<String>,
     /// Columns used, keys and filters included.
     pub columns: BTreeSet<Column>,
+    /// Whether `columns` are all that are used; producers of events often leave out keys and filters.
+    pub all_columns: bool,
     pub keys: BTreeSet<JoinKey>,
     /// As the record names it.
     pub path: String,
@@ -102,6 +104,26 @@ pub struct Lineage {
 }
 
 impl Lineage {
+    /// Statements or events, those that could not be read included.
+    pub fn statements(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    pub fn rejected(&self) -> u64 {
+        self.files.iter().map(|file| file.rejected).sum()
+    }
+
+    /// Adds statements that a later look found to leave something open.
+    pub fn reject(&mut self, rejects: Vec<Reject>) {
+        for reject in &rejects {
+            if let Some(file) = self.files.iter_mut().find(|file| file.name == reject.file) {
+                file.rejected += 1;
+            }
+        }
+        self.rejects.extend(rejects);
+        self.rejects.sort();
+    }
+
     /// Reads all of the manifest's lineage; None when it names none.
     pub fn read(manifest: &Document<Manifest>) -> Result<Option<Self>> {
         let sources = &manifest.value.evidence.lineage;

@@ -17,11 +17,13 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use super::{Flow, Parsed, Unparsed, Why};
 use crate::manifest::Dialect;
 
+mod scopes;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-use walk::{Scopes, Walk};
+use scopes::Scopes;
+use walk::Walk;
 
 /// Reads a text of SQL statements; `path` is what flows call it.
 pub fn parse(text: &str, path: &str, dialect: Dialect) -> Parsed {
@@ -157,7 +159,7 @@ fn flows(statement: &Statement) -> Result<Vec<Flow>, String> {
     let own = |name: &String| target.as_ref() == Some(name) || walk.is_cte(name);
     let sources = inside.relations.iter().filter(|name| !own(name)).cloned();
     let sources = walk.sources.iter().cloned().chain(sources).collect();
-    Ok(vec![Flow { target, sources, columns: walk.columns, keys: walk.keys, ..Flow::default() }])
+    Ok(vec![Flow { target, sources, columns: walk.columns, all_columns: true, keys: walk.keys, ..Flow::default() }])
 }
 
 /// `SELECT … INTO target`.
