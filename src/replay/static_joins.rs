@@ -76,7 +76,15 @@ pub fn find(lineage: &Lineage, map: &DataMap, policy: &ConsentPolicy, manifest: 
         let asked = uses::ask(&usage, &strategy.purpose, policy, manifest, &mut Vec::new());
         for (contexts, ask) in asked.pairs {
             let pair = (contexts.0.as_str(), contexts.1.as_str());
-            let edges: Vec<&Edge> = reached.iter().flat_map(|table| graph.combining(table, pair)).collect();
+            let (mut edges, mut circles) = (Vec::new(), Vec::new());
+            for table in &reached {
+                let (joined, circle) = graph.combining(table, pair);
+                edges.extend(joined);
+                circles.extend(circle);
+            }
+            if edges.is_empty() {
+                edges = circles;
+            }
             if edges.is_empty() {
                 continue;
             }
@@ -219,35 +227,47 @@ impl<'a> Graph<'a> {
         reached
     }
 
-    /// The flows into a table that bring a pair together there, and not before.
-    fn combining(&self, table: &str, (a, b): (&str, &str)) -> Vec<&Edge<'a>> {
+    /// The flows into a table that bring a pair together there, and not before; and, apart, those that only hand on what
+    /// goes round in a circle.
+    fn combining(&self, table: &str, (a, b): (&str, &str)) -> (Vec<&Edge<'a>>, Vec<&Edge<'a>>) {
         let has = |resolved: &Resolved, context: &str| resolved.parts.keys().any(|(_, c)| c == context);
         let both = |resolved: &Resolved| has(resolved, a) && has(resolved, b);
+        let (mut joined, mut parts, mut circles, mut before) = (Vec::new(), Vec::new(), Vec::new(), false);
         if !self.stands_for.get(table).is_some_and(both) {
-            return Vec::new();
+            return (joined, circles);
         }
-        let into: Vec<(&Edge, Resolved)> = self
-            .edges
-            .iter()
-            .filter(|edge| edge.target == table)
-            .map(|edge| {
-                let mut sum = Resolved::default();
-                edge.sources.iter().for_each(|source| sum.merge(self.read(edge, source)));
-                (edge, sum)
-            })
-            .collect();
-        let joined: Vec<&Edge> = into.iter().filter(|(_, sum)| both(sum)).map(|(edge, _)| *edge).collect();
-        if joined.is_empty() {
+        for edge in self.edges.iter().filter(|edge| edge.target == table) {
+            let reads: Vec<(&String, Resolved)> = edge.sources.iter().map(|s| (s, self.read(edge, s))).collect();
+            let holds_a = || reads.iter().filter(|(_, read)| has(read, a));
+            let holds_b = || reads.iter().filter(|(_, read)| has(read, b));
+            if holds_a().next().is_none() || holds_b().next().is_none() {
+                if holds_a().chain(holds_b()).next().is_some() {
+                    parts.push(edge);
+                }
+                continue;
+            }
+            let handed_on = |(source, read): &&(&String, Resolved)| {
+                *source != table && self.made.contains(*source) && both(read) && !self.feeds(table, source)
+            };
+            let meets = holds_a().any(|(one, read)| {
+                holds_b().any(|(other, _)| one != other) || (both(read) && !self.made.contains(*one))
+            });
+            match (reads.iter().any(|read| handed_on(&read)), meets) {
+                (true, _) => before = true,
+                (false, true) => joined.push(edge),
+                (false, false) => circles.push(edge),
+            }
+        }
+        if joined.is_empty() && !before && !both(&self.own(table)) {
             // Several flows, each with its part.
-            let part = |sum: &Resolved| has(sum, a) || has(sum, b);
-            let parts: Vec<&Edge> = into.iter().filter(|(_, sum)| part(sum)).map(|(edge, _)| *edge).collect();
-            return if both(&self.own(table)) { Vec::new() } else { parts };
+            joined = parts;
         }
-        let before = |edge: &&Edge| {
-            let made = edge.sources.iter().filter(|source| *source != table && self.made.contains(*source));
-            made.into_iter().any(|source| both(&self.read(edge, source)))
-        };
-        joined.into_iter().filter(|edge| !before(edge)).collect()
+        (joined, circles)
+    }
+
+    /// Whether one table is among those that another is made from.
+    fn feeds(&self, one: &str, other: &str) -> bool {
+        self.upstream(vec![other.to_owned()]).contains(one)
     }
 
     /// The key by which a flow joins tables of the two contexts.

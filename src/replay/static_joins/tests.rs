@@ -101,6 +101,10 @@ fn chains_are_followed_and_told_where_they_combine() {
     assert_eq!(lines(chain), (vec![2], Some("t1.k = web.events.uid".into())));
     // In circles too.
     assert_eq!(lines(&format!("{chain}\nINSERT INTO t1 SELECT * FROM t3")).0, [2]);
+    let round =
+        "INSERT INTO web.events SELECT * FROM store.receipts;\nINSERT INTO store.receipts SELECT * FROM web.events;
+        INSERT INTO features.f SELECT * FROM web.events";
+    assert_eq!(lines(round).0, [1, 2]);
     // Two statements that fill one table, each from its own context.
     let two =
         "INSERT INTO features.f SELECT uid FROM web.events;\nINSERT INTO features.f SELECT uid FROM store.receipts";
