@@ -48,15 +48,16 @@ pub struct Audit {
 /// Audits what `manifest` describes.
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
-    let declared = Declared::read(manifest)?;
+    let mut declared = Declared::read(manifest)?;
     let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
     let tables = match options.static_only {
         true => Tables::default(),
         false => Tables::read(&engine, &declared, &options.progress).await?,
     };
     let replayed = Replayed::run(&engine, &declared, &tables, options).await?;
+    let static_joins = declared.static_joins(&replayed.uses);
     let as_of = declared.as_of(replayed.log.as_ref());
-    let facts = measure(&engine, &declared, &tables, &replayed, as_of, options.static_only).await?;
+    let facts = measure(&engine, &declared, &tables, &replayed, static_joins, as_of, options.static_only).await?;
     options.progress.start("judging", 0);
     let context = declared.context(as_of);
     let judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
@@ -77,7 +78,8 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         verdict,
     };
     options.progress.finish();
-    Ok(Audit { record, rejects: tables.rejects() })
+    let lineage = declared.lineage.into_iter().flat_map(|lineage| lineage.rejects);
+    Ok(Audit { record, rejects: tables.rejects().into_iter().chain(lineage).collect() })
 }
 
 /// What the replay found.

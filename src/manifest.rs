@@ -7,6 +7,10 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod lineage;
+
+pub use lineage::{Dialect, LineageSource};
+
 use crate::error::{Problem, Result, all_clear};
 use crate::playbook::Severity;
 use crate::yaml::{At, Document, one_or_many, text_or_texts};
@@ -155,6 +159,10 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub items: Vec<Source>,
+    /// How data was joined: SQL files and OpenLineage events.
+    #[serde(default, deserialize_with = "lineage::lineage")]
+    #[schemars(with = "lineage::Shape")]
+    pub lineage: Vec<LineageSource>,
 }
 
 /// For the published schema only: one value or a list of them.

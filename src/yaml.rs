@@ -184,7 +184,8 @@ pub fn text_or_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<A
     })
 }
 
-fn elements<'de, T: Deserialize<'de>, A: serde::de::SeqAccess<'de>>(mut seq: A) -> Result<Vec<T>, A::Error> {
+/// Every element of a sequence.
+pub fn elements<'de, T: Deserialize<'de>, A: serde::de::SeqAccess<'de>>(mut seq: A) -> Result<Vec<T>, A::Error> {
     let mut all = Vec::new();
     while let Some(one) = seq.next_element()? {
         all.push(one);

@@ -1,20 +1,24 @@
 //! What is declared, and how the record tells it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::tables::Tables;
-use crate::error::Result;
+use crate::error::{Result, all_clear};
 use crate::evidence::columns::Role;
 use crate::evidence::consent_policy::ConsentPolicy;
 use crate::evidence::data_map::DataMap;
 use crate::evidence::files;
+use crate::evidence::lineage::Lineage;
 use crate::evidence::taxonomy::Taxonomy;
 use crate::facts::join::Names;
 use crate::manifest::{Manifest, Source};
 use crate::record::{self, EvidenceFile, Settings};
 use crate::replay::log::Log;
+use crate::replay::static_joins::{self, StaticJoin};
+use crate::replay::uses::{Asked, Use};
 use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
 
@@ -25,6 +29,8 @@ pub(super) struct Declared {
     /// None when no data map was handed over.
     pub map: Option<DataMap>,
     pub policy: Option<Document<ConsentPolicy>>,
+    /// None when no lineage was handed over.
+    pub lineage: Option<Lineage>,
     pub packs: Vec<LoadedPack>,
     pub names: Names,
     documents: Vec<(&'static str, PathBuf)>,
@@ -60,6 +66,8 @@ impl Declared {
                 Some(policy)
             }
         };
+        check_names(&manifest, map.as_ref())?;
+        let lineage = Lineage::read(&manifest)?;
         let packs = rules::load(&manifest)?;
         documents.extend(
             packs
@@ -71,7 +79,18 @@ impl Declared {
             manifest: files::name_of(&manifest, &manifest.path),
             policy: evidence.consent_policy.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
         };
-        Ok(Self { manifest, taxonomy, map, policy, packs, names, documents })
+        Ok(Self { manifest, taxonomy, map, policy, lineage, packs, names, documents })
+    }
+
+    /// What lineage combines for the strategies; what it leaves open is listed with what could not be read.
+    pub fn static_joins(&mut self, uses: &[(Use, Option<Asked>)]) -> Vec<StaticJoin> {
+        let (Some(lineage), Some(map), Some(policy)) = (&mut self.lineage, &self.map, &self.policy) else {
+            return Vec::new();
+        };
+        let uses: Vec<Use> = uses.iter().map(|(usage, _)| usage.clone()).collect();
+        let found = static_joins::find(lineage, map, &policy.value, &self.manifest.value, &uses);
+        lineage.reject(found.unknown);
+        found.joins
     }
 
     /// The day the audit speaks for: the manifest's, else that of the last decision.
@@ -133,9 +152,10 @@ impl Declared {
                 sha256: files::sha256(path)?,
             });
         }
-        for (role, table) in &tables.0 {
-            evidence.extend(table.files.iter().map(|file| EvidenceFile {
-                role: role.id().into(),
+        let lineage = self.lineage.iter().map(|lineage| ("lineage", &lineage.files));
+        for (role, files) in lineage.chain(tables.0.iter().map(|(role, table)| (role.id(), &table.files))) {
+            evidence.extend(files.iter().map(|file| EvidenceFile {
+                role: role.into(),
                 path: file.name.clone(),
                 format: file.format.clone(),
                 rows: Some(file.rows),
@@ -155,4 +175,16 @@ impl Declared {
             Role::Items => &evidence.items,
         }
     }
+}
+
+/// What the manifest calls a table of the lineage must be in the data map.
+fn check_names(manifest: &Document<Manifest>, map: Option<&DataMap>) -> Result<()> {
+    let collections: BTreeSet<&str> =
+        map.into_iter().flat_map(|map| map.fields.values().map(|field| field.collection.as_str())).collect();
+    let names = manifest.value.evidence.lineage.iter().flat_map(|source| source.names.values());
+    let unknown = names.filter(|at| !collections.contains(at.as_str())).map(|at| {
+        let problem = manifest.problem(at, format!("`{}` is no `dataset.collection` of the data map", at.value));
+        problem.suggest(at, &collections)
+    });
+    all_clear(unknown.collect())
 }

@@ -15,6 +15,7 @@ use crate::facts::{Fact, data_use, evidence_quality, field, join, outcome_parity
 use crate::manifest::{Manifest, Metric};
 use crate::replay::log::Log;
 use crate::replay::outcomes::{self, Home, Question};
+use crate::replay::static_joins::StaticJoin;
 use crate::replay::uses::Use;
 use crate::yaml::Document;
 
@@ -24,6 +25,7 @@ pub(super) async fn measure(
     declared: &Declared,
     tables: &Tables,
     replayed: &Replayed,
+    static_joins: Vec<StaticJoin>,
     as_of: Option<NaiveDate>,
     static_only: bool,
 ) -> Result<Vec<Fact>> {
@@ -36,6 +38,7 @@ pub(super) async fn measure(
         let uses: Vec<Use> = replayed.uses.iter().map(|(usage, _)| usage.clone()).collect();
         let fields = field::measure(manifest, map, log.map(|_| uses.as_slice()));
         facts.extend(fields.into_iter().map(Fact::Field));
+        let mut joins = Vec::new();
         if let (Some(policy), false) = (&declared.policy, replayed.tallies.is_empty()) {
             let policy = &policy.value;
             let carriers = |usage: &Use, category: &str| -> Vec<String> {
@@ -48,13 +51,17 @@ pub(super) async fn measure(
             let data_uses = data_use::measure(uses, tallies, manifest, &declared.names.policy, carriers);
             facts.extend(data_uses.into_iter().map(Fact::DataUse));
             let canonical = |context: &str| policy.canonical(context).to_owned();
-            let joins = join::measure(uses, tallies, manifest, &declared.names, map, canonical);
-            facts.extend(joins.into_iter().map(Fact::Join));
+            joins = join::measure(uses, tallies, manifest, &declared.names, map, canonical);
         }
+        join::add_static(&mut joins, static_joins, &declared.names);
+        facts.extend(joins.into_iter().map(Fact::Join));
     }
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
     if !static_only {
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
+    }
+    if !static_only || declared.lineage.is_some() {
+        facts.push(Fact::EvidenceQuality(evidence_quality::of_lineage(declared.lineage.as_ref())));
     }
     Ok(facts)
 }

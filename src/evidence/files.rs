@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Problem, Result};
 use crate::manifest::{Format, Manifest, Source};
 use crate::progress::Progress;
-use crate::yaml::Document;
+use crate::yaml::{At, Document};
 
 /// One file of a table of evidence.
 #[derive(Debug, Clone)]
@@ -128,9 +128,8 @@ pub fn name_of(manifest: &Document<Manifest>, path: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
-/// All files of a source, in order of their names. None at all is an error at the source's line.
-pub fn files(manifest: &Document<Manifest>, source: &Source) -> Result<Vec<DataFile>> {
-    let written = &source.path;
+/// All files that a written path means, in order of their names. None at all is an error at its line.
+pub fn paths(manifest: &Document<Manifest>, written: &At<String>) -> Result<Vec<PathBuf>> {
     let root = manifest.resolve(written);
     let problem = |message: String| manifest.problem(written, message);
     let mut paths = Vec::new();
@@ -154,6 +153,15 @@ pub fn files(manifest: &Document<Manifest>, source: &Source) -> Result<Vec<DataF
         return Err(missing(&root, problem(format!("there is no file `{}`", **written))).into());
     }
     paths.sort();
+    Ok(paths)
+}
+
+/// All files of a source, in order of their names. None at all is an error at the source's line.
+pub fn files(manifest: &Document<Manifest>, source: &Source) -> Result<Vec<DataFile>> {
+    let written = &source.path;
+    let root = manifest.resolve(written);
+    let problem = |message: String| manifest.problem(written, message);
+    let paths = paths(manifest, written)?;
     let mut files = Vec::new();
     for path in paths {
         let name = name_of(manifest, &path);

@@ -4,6 +4,7 @@ pub mod columns;
 pub mod consent_policy;
 pub mod data_map;
 pub mod files;
+pub mod lineage;
 pub mod loader;
 pub mod table;
 pub mod taxonomy;

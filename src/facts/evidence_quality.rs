@@ -7,18 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::FactKind;
 use crate::evidence::columns::Role;
+use crate::evidence::lineage::Lineage;
 use crate::evidence::table::Table;
 use crate::findings::Evidence;
 
 /// One role of evidence (all its files together).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceQuality {
-    /// `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects` or `items`.
+    /// `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects`, `items` or `lineage`.
     pub role: String,
     /// Whether it was handed over.
     pub given: bool,
     pub files: u64,
-    /// Rows read, rejected ones included; null for files that are not tables.
+    /// Rows (of lineage: statements and events) read, rejected ones included; null for other documents.
     pub rows: Option<u64>,
     /// Rows that could not be read, duplicates included; each stands in `rejected.csv`.
     pub rejected: Option<u64>,
@@ -92,6 +93,14 @@ pub fn of_table(role: Role, table: Option<&Table>, coverage: Coverage) -> Eviden
         first: coverage.first,
         last: coverage.last,
     }
+}
+
+/// Lineage: its statements and events, and those that leave open what was joined.
+pub fn of_lineage(lineage: Option<&Lineage>) -> EvidenceQuality {
+    let (rows, rejected) = lineage.map(|l| (l.statements(), l.rejected())).unzip();
+    let share = rows.zip(rejected).filter(|(rows, _)| *rows > 0).map(|(rows, rejected)| rejected as f64 / rows as f64);
+    let files = lineage.map_or(0, |lineage| lineage.files.len());
+    EvidenceQuality { rows, rejected, rejected_share: share, ..of_documents("lineage", files) }
 }
 
 /// A role whose evidence is documents.

@@ -12,6 +12,7 @@ use crate::evidence::data_map::DataMap;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
 use crate::replay::consent::{Matter, Sample, Tallies};
+use crate::replay::static_joins::StaticJoin;
 use crate::replay::uses::{Asked, Requirement, Use};
 
 /// Decisions of one strategy that combined one pair of contexts.
@@ -24,7 +25,7 @@ pub struct Join {
     pub purpose: String,
     /// The pair, in alphabetical order. Authorisation is asked pair by pair and is not transitive.
     pub contexts: Vec<String>,
-    /// The identifier that links them, when the data map names it.
+    /// What links them: the join key, when lineage shows it, else the identifier that the data map names.
     pub link: Option<String>,
     /// Whether the policy asks for a grant that covers the combination.
     pub requires_consent: bool,
@@ -32,6 +33,9 @@ pub struct Join {
     pub reason: Option<String>,
     /// Whether the pair holds a special category.
     pub special: bool,
+    /// Whether lineage combines the pair for the strategy, and no decision of a log shows it.
+    #[serde(default)]
+    pub static_only: bool,
     /// Decisions that combined the pair.
     pub events: u64,
     /// Distinct subjects of those decisions.
@@ -76,7 +80,8 @@ impl FactKind for Join {
     const DOC: &'static str = "One fact per strategy, purpose and unordered pair of contexts that its decisions combined. \
         Where the policy says that the combination needs consent, a grant whose scope covers both contexts together \
         must be in force at the time of the decision: two grants for one context each do not add up to one, and \
-        {a, b} with {b, c} does not give {a, c}.";
+        {a, b} with {b, c} does not give {a, c}. Statements and runs of the lineage that combine the pair in what the \
+        strategy reads stand among its sources, and make the fact where no log shows the pair.";
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
@@ -132,6 +137,7 @@ pub fn measure(
                 requires_consent: matches!(ask.requirement, Requirement::Grant(_)),
                 reason: ask.reason.clone(),
                 special: ask.special,
+                static_only: false,
                 events: counts.all.events,
                 subjects: counts.all.subjects,
                 events_permitted: counts.permitted.events,
@@ -168,6 +174,50 @@ pub fn measure(
         }
     }
     facts.into_values().collect()
+}
+
+/// Sets what lineage combines beside what the log showed: the same pair is one fact with both kinds of evidence.
+pub fn add_static(joins: &mut Vec<Join>, found: Vec<StaticJoin>, names: &Names) {
+    for StaticJoin { strategy, purpose, contexts, ask, link, fields, sources } in found {
+        let contexts = vec![contexts.0, contexts.1];
+        let known = joins.iter().position(|join| join.strategy == strategy && join.contexts == contexts);
+        let index = known.unwrap_or_else(|| {
+            joins.push(Join {
+                strategy,
+                purpose,
+                contexts,
+                link: None,
+                requires_consent: matches!(ask.requirement, Requirement::Grant(_)),
+                reason: ask.reason.clone(),
+                special: ask.special,
+                static_only: true,
+                events: 0,
+                subjects: 0,
+                events_permitted: 0,
+                events_without_consent: 0,
+                subjects_without_consent: 0,
+                events_in_grace: 0,
+                events_after_withdrawal: 0,
+                events_unknown: 0,
+                events_before_policy: 0,
+                first_without_consent: None,
+                last_without_consent: None,
+                fields: Vec::new(),
+                sources: Vec::new(),
+                clause: (ask.line > 0).then(|| Place { path: names.policy.clone(), line: ask.line }),
+                samples: Vec::new(),
+            });
+            joins.len() - 1
+        });
+        let join = &mut joins[index];
+        join.special |= ask.special;
+        if link.is_some() {
+            join.link = link;
+        }
+        merge(&mut join.fields, fields);
+        join.sources.extend(sources.into_iter().map(|(path, line, run)| Source { path, line, run }));
+    }
+    joins.sort_by(|a, b| (&a.strategy, &a.contexts).cmp(&(&b.strategy, &b.contexts)));
 }
 
 /// What the record calls the files that facts point into.

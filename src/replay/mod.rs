@@ -5,4 +5,5 @@
 pub mod consent;
 pub mod log;
 pub mod outcomes;
+pub mod static_joins;
 pub mod uses;

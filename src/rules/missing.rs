@@ -8,10 +8,23 @@ fn given(facts: &[Fact], role: &str) -> bool {
     !facts.iter().any(|fact| matches!(fact, Fact::EvidenceQuality(quality) if quality.role == role && !quality.given))
 }
 
+/// Whether lineage was handed over.
+fn lineage(facts: &[Fact]) -> bool {
+    facts
+        .iter()
+        .any(|fact| matches!(fact, Fact::EvidenceQuality(quality) if quality.role == "lineage" && quality.given))
+}
+
 /// The verdict of a rule whose kind of fact does not occur, and why. Not evidenced, unless the other facts show that
 /// the question does not arise.
 pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: bool) -> (Verdict, String) {
     let missing = |reason: &str| (Verdict::NotEvidenced, reason.to_owned());
+    if kind == "join" && !have_log && lineage(facts) {
+        return missing(
+            "no lineage that was handed over combines two contexts for a strategy; what decisions combine only a log \
+             shows",
+        );
+    }
     if needs_log && !have_log {
         return missing("no recommendation log was handed over");
     }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod consent;
 mod licences;
+mod lineage;
 mod open_bandit;
 mod readers;
 mod storefront;

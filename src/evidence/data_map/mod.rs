@@ -29,6 +29,8 @@ pub struct DataMap {
 /// A mapped field, as the map states it.
 #[derive(Debug, Clone)]
 pub struct MappedField {
+    /// As `dataset.collection`.
+    pub collection: String,
     pub categories: BTreeSet<String>,
     pub context: String,
     /// Whether the map names the context; else the dataset's key stands for it.

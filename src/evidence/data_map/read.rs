@@ -81,6 +81,7 @@ pub(super) struct Reader<'a> {
 
 /// What a dataset and collection hand down to their fields.
 struct Inherited<'a> {
+    collection: String,
     context: String,
     context_declared: bool,
     categories: Option<&'a Vec<At<String>>>,
@@ -115,7 +116,9 @@ impl Reader<'_> {
         let both = [dataset.meta.as_ref(), dataset.fides_meta.as_ref()];
         let context = self.text(&both, "context");
         for collection in &dataset.collections {
+            let prefix = format!("{}.{}", *dataset.fides_key, collection.name);
             let inherited = Inherited {
+                collection: prefix.clone(),
                 context: context.clone().unwrap_or_else(|| dataset.fides_key.value.clone()),
                 context_declared: context.is_some(),
                 categories: collection.data_categories.as_ref().or(dataset.data_categories.as_ref()),
@@ -123,7 +126,6 @@ impl Reader<'_> {
                 qualifier: dataset.data_qualifier.as_ref(),
                 retention: dataset.retention.as_ref(),
             };
-            let prefix = format!("{}.{}", *dataset.fides_key, collection.name);
             for field in &collection.fields {
                 self.field(&prefix, field, &inherited);
             }
@@ -146,6 +148,7 @@ impl Reader<'_> {
             collected_for.clone_from(&inherited.collected_for);
         }
         let mapped = MappedField {
+            collection: inherited.collection.clone(),
             special: marked || categories.iter().any(|category| self.taxonomy.is_special(category)),
             categories,
             context_declared: own_context.is_some() || inherited.context_declared,
