@@ -20,6 +20,7 @@ use futures::StreamExt;
 
 use super::columns::{Column, Dialect, LIST, NO_ZONE, Need, Role, clean, read};
 use super::files::{self, DataFile, Hash};
+use super::sample;
 use super::table::{FILE, FileRead, Reject, Table};
 use super::text::{self, FAULT, LINE, TextFile};
 use crate::engine::{Engine, literal, quoted};
@@ -71,9 +72,18 @@ impl Loader<'_> {
         let mut problems = Vec::new();
         for source in sources {
             self.check_source(source, &mut problems);
+            let first = plans.len();
             for file in files::files(self.manifest, source)? {
                 plans.push(self.origins(source, file, &mut problems).await?);
             }
+            let names = plans[first..].iter().flat_map(|plan: &Plan<'_>| {
+                plan.schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().as_str())
+                    .chain(plan.origins.keys().map(String::as_str))
+            });
+            problems.extend(sample::unknown_declared(self.manifest, source, &names.collect()));
         }
         crate::error::all_clear(problems)?;
         let bytes = plans.iter().filter_map(|p| std::fs::metadata(&p.file.path).ok()).map(|m| m.len()).sum();
@@ -402,7 +412,7 @@ impl Loader<'_> {
     }
 }
 
-fn delimiter(source: &Source) -> u8 {
+pub(super) fn delimiter(source: &Source) -> u8 {
     source.delimiter.as_ref().and_then(|d| d.bytes().next()).unwrap_or(b',')
 }
 

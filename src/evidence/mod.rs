@@ -5,6 +5,7 @@ pub mod consent_policy;
 pub mod data_map;
 pub mod files;
 pub mod loader;
+pub mod sample;
 pub mod table;
 pub mod taxonomy;
 pub mod text;

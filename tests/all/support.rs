@@ -46,10 +46,11 @@ rules:
 evidence:
   data_map: [data-map.yaml]
   consent_policy: policy.yaml
-  consent_records: { path: consent.csv }
-  subjects: { path: subjects.csv }
+  consent_records: { path: consent.csv, declares: { subject_id: user.contact.email } }
+  subjects: { path: subjects.csv, declares: { subject_id: user.contact.email } }
   recommendations:
     path: log.csv
+    declares: { subject_id: user.contact.email }
 ";
 
 const DATA_MAP: &str = "\
