@@ -54,6 +54,14 @@ struct Plan<'a> {
     schema: SchemaRef,
 }
 
+impl Plan<'_> {
+    /// The names of the file's columns, and the canonical ones that it has.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.schema.fields().iter().map(|field| field.name().as_str());
+        own.chain(self.origins.keys().map(String::as_str))
+    }
+}
+
 /// Reads one role. `attributes` are further columns wanted as text; `optional` are mandatory columns that may be absent.
 ///
 /// Registers `{role}_impressions` and/or `{role}_decisions` for recommendations, `{role}` for all others.
@@ -72,18 +80,15 @@ impl Loader<'_> {
         let mut problems = Vec::new();
         for source in sources {
             self.check_source(source, &mut problems);
-            let first = plans.len();
+            let (first, wrong) = (plans.len(), problems.len());
             for file in files::files(self.manifest, source)? {
                 plans.push(self.origins(source, file, &mut problems).await?);
             }
-            let names = plans[first..].iter().flat_map(|plan: &Plan<'_>| {
-                plan.schema
-                    .fields()
-                    .iter()
-                    .map(|field| field.name().as_str())
-                    .chain(plan.origins.keys().map(String::as_str))
-            });
-            problems.extend(sample::unknown_declared(self.manifest, source, &names.collect()));
+            // Where columns are missing, the header may be a row about a person, and is not to be told.
+            if problems.len() == wrong {
+                let names = plans[first..].iter().flat_map(Plan::names).collect();
+                problems.extend(sample::unknown_declared(self.manifest, source, &names));
+            }
         }
         crate::error::all_clear(problems)?;
         let bytes = plans.iter().filter_map(|p| std::fs::metadata(&p.file.path).ok()).map(|m| m.len()).sum();

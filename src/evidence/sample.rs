@@ -21,6 +21,7 @@ use super::loader::delimiter;
 use super::text::{self, FAULT, TextFile};
 use crate::error::{Error, Problem, Result};
 use crate::manifest::{Format, Manifest, Source};
+use crate::scan;
 use crate::yaml::Document;
 
 /// Where a Parquet file is looked at: this many stretches of rows, evenly over the file.
@@ -139,7 +140,9 @@ pub(super) fn unknown_declared(manifest: &Document<Manifest>, source: &Source, k
     unknown
         .map(|(name, category)| {
             let message = format!("`declares` names `{name}`, which is no column of `{}`", *source.path);
-            manifest.problem(category, message).suggest(name, known)
+            // What is itself a datum is no name to suggest.
+            let names = known.iter().filter(|known| scan::told_name(known, 0) == **known);
+            manifest.problem(category, message).suggest(name, names)
         })
         .collect()
 }

@@ -5,5 +5,6 @@ mod consent;
 mod licences;
 mod open_bandit;
 mod readers;
+mod scan;
 mod storefront;
 mod support;
