@@ -103,7 +103,7 @@ fn parquet(file: &DataFile, rows: usize) -> Result<Sample> {
 /// Which rows of `total` to look at, at most `rows` of them.
 fn stretches(total: usize, rows: usize) -> Vec<Range<usize>> {
     if total <= rows {
-        return vec![0..total];
+        return std::iter::once(0..total).collect();
     }
     let count = STRETCHES.min(rows.max(1));
     (0..count)

@@ -78,7 +78,8 @@ fn international(rest: &str, digits: &str, groups: &[&str]) -> bool {
 fn national(value: &str, digits: &str, groups: &[&str]) -> bool {
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     let dated = matches!(lengths[..], [2, 2, 4] | [2, 2, 4, ..] | [4, 2, 2] | [4, 2, 2, ..]);
-    if groups.len() < 2 || dated {
+    let security_number = lengths[..] == [3, 2, 4];
+    if groups.len() < 2 || dated || security_number {
         return false;
     }
     // North America: 415-555-2671, (415) 555-2671, 1-415-555-2671.

@@ -141,7 +141,7 @@ fn nothing_found_is_a_pass_and_nothing_looked_at_is_not() {
     assert!(facts(&record, KIND).iter().all(|fact| fact["rows"] == 50));
 }
 
-/// Line breaks in a cell, and bytes that are no text in another, hide nothing.
+/// A line break in a cell hides nothing.
 #[test]
 fn texts_over_several_lines_are_looked_at() {
     let run = with_column("comment", |i| format!("\"I was there\nand they told me {i} that it is not my size\""));

@@ -31,7 +31,7 @@ impl Chance {
         (0..n).map(|_| char::from(b'0' + self.between(0, 10) as u8)).collect()
     }
 
-    fn letters(&mut self, n: usize) -> String {
+    pub fn letters(&mut self, n: usize) -> String {
         (0..n).map(|_| char::from(b'A' + self.between(0, 26) as u8)).collect()
     }
 
