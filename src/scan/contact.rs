@@ -40,7 +40,9 @@ fn is_address(token: &str) -> bool {
 /// A telephone number: international with `+` or `00`, or national with separators. Bare digits are ids.
 pub(super) fn phone(value: &str) -> Look {
     let value = value.strip_prefix("tel:").unwrap_or(value).trim();
-    let value = value.split_once(" ext").map_or(value, |(number, _)| number).trim();
+    let extended =
+        value.split_once(" ext").or_else(|| value.split_once('x').filter(|(_, ext)| ext.parse::<u32>().is_ok()));
+    let value = extended.map_or(value, |(number, _)| number).trim();
     let allowed = |c: char| c.is_ascii_digit() || "+-. /()\u{a0}".contains(c);
     if !(8..=24).contains(&value.len()) || !value.chars().all(allowed) {
         return Look::Other;

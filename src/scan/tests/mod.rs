@@ -147,6 +147,7 @@ fn published_examples_are_known() {
         (Class::Phone, "+44 20 7946 0958"),
         (Class::Phone, "(415) 555-2671"),
         (Class::Phone, "030 / 12 34 56 78"),
+        (Class::Phone, "001-530-821-5736x81930"),
         (Class::IpAddress, "203.0.113.195"),
         (Class::IpAddress, "2001:db8:85a3::8a2e:370:7334"),
         (Class::IpAddress, "203.0.113.195:41237"),
