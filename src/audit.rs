@@ -2,6 +2,7 @@
 
 mod declared;
 mod measure;
+mod scan;
 mod tables;
 
 use std::collections::BTreeMap;

@@ -20,8 +20,9 @@
 //! - [`findings`], [`record`]: what is wrong or undecided, and `audit.json`, the one product of an audit.
 //! - [`outputs`]: the record as JSON, CSV, HTML, terminal text. Outputs compute nothing.
 //!
-//! Below all of them: [`stats`] (no word of the domain), [`playbook`] (the seven steps, verdicts, severities), [`yaml`],
-//! [`error`]. On top: [`cli`]. Beside them: [`simulate`], a shop with a known truth. Imports run down this list only.
+//! Below all of them: [`stats`] (no word of the domain), [`scan`] (what personal data looks like), [`playbook`] (the
+//! seven steps, verdicts, severities), [`yaml`], [`error`]. On top: [`cli`]. Beside them: [`simulate`], a shop with a
+//! known truth. Imports run down this list only.
 
 pub mod audit;
 pub mod cli;
@@ -37,6 +38,7 @@ pub mod progress;
 pub mod record;
 pub mod replay;
 pub mod rules;
+pub mod scan;
 pub mod simulate;
 pub mod stats;
 pub mod yaml;

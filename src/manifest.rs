@@ -190,6 +190,10 @@ pub struct Source {
     /// Columns that the file lacks and that are the same in all its rows, e.g. `strategy: random`.
     #[serde(default)]
     pub values: BTreeMap<String, At<String>>,
+    /// Columns that are meant to hold personal data, by the file's name or the canonical one, and the fideslang data
+    /// category of it, e.g. `subject_id: user.contact.email`. What the scan finds elsewhere is undeclared.
+    #[serde(default)]
+    pub declares: BTreeMap<String, At<String>>,
     /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
     pub time_zone: Option<At<String>>,
     /// What separates the elements of a list in one text cell; default `|`.
@@ -236,6 +240,8 @@ pub struct Measure {
     pub max_rejected: f64,
     /// Pseudonymous decisions shown per finding.
     pub samples: usize,
+    /// Rows of each file of evidence that are looked at for undeclared personal data; 0 looks at none.
+    pub scan_rows: u32,
     /// Seed of everything that is resampled.
     pub seed: u64,
 }
@@ -252,6 +258,7 @@ impl Default for Measure {
             decide_at: 0.8,
             max_rejected: 0.001,
             samples: 3,
+            scan_rows: 2000,
             seed: 1,
         }
     }

@@ -14,13 +14,17 @@ use crate::evidence::files;
 use crate::evidence::lineage::Lineage;
 use crate::evidence::taxonomy::Taxonomy;
 use crate::facts::join::Names;
-use crate::manifest::{Manifest, Source};
+use crate::manifest::{Evidence, Manifest, Source};
 use crate::record::{self, EvidenceFile, Settings};
 use crate::replay::log::Log;
 use crate::replay::static_joins::{self, StaticJoin};
 use crate::replay::uses::{Asked, Use};
 use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
+
+fn sources_of(evidence: &Evidence) -> impl Iterator<Item = &Source> {
+    [&evidence.recommendations, &evidence.consent_records, &evidence.subjects, &evidence.items].into_iter().flatten()
+}
 
 /// All that is declared: read and checked before any log is opened.
 pub(super) struct Declared {
@@ -51,6 +55,15 @@ impl Declared {
                 let problem =
                     manifest.problem(&purpose.id, format!("data use `{}` is not in the taxonomy", *purpose.id));
                 return Err(problem.suggest(&purpose.id, &taxonomy.data_uses).into());
+            }
+        }
+        for source in sources_of(evidence) {
+            for category in source.declares.values() {
+                if !taxonomy.data_categories.contains(&category.value) {
+                    let message = format!("data category `{}` is not in the taxonomy", **category);
+                    let problem = manifest.problem(category, message);
+                    return Err(problem.suggest(category, &taxonomy.data_categories).into());
+                }
             }
         }
         let policy = match &evidence.consent_policy {

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::Replayed;
 use super::declared::Declared;
+use super::scan::scan_facts;
 use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -58,6 +59,7 @@ pub(super) async fn measure(
     }
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
     if !static_only {
+        facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
     }
     if !static_only || declared.lineage.is_some() {

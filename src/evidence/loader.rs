@@ -20,6 +20,7 @@ use futures::StreamExt;
 
 use super::columns::{Column, Dialect, LIST, NO_ZONE, Need, Role, clean, read};
 use super::files::{self, DataFile, Hash};
+use super::sample;
 use super::table::{FILE, FileRead, Reject, Table};
 use super::text::{self, FAULT, LINE, TextFile};
 use crate::engine::{Engine, literal, quoted};
@@ -53,6 +54,14 @@ struct Plan<'a> {
     schema: SchemaRef,
 }
 
+impl Plan<'_> {
+    /// The names of the file's columns, and the canonical ones that it has.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.schema.fields().iter().map(|field| field.name().as_str());
+        own.chain(self.origins.keys().map(String::as_str))
+    }
+}
+
 /// Reads one role. `attributes` are further columns wanted as text; `optional` are mandatory columns that may be absent.
 ///
 /// Registers `{role}_impressions` and/or `{role}_decisions` for recommendations, `{role}` for all others.
@@ -71,8 +80,14 @@ impl Loader<'_> {
         let mut problems = Vec::new();
         for source in sources {
             self.check_source(source, &mut problems);
+            let (first, wrong) = (plans.len(), problems.len());
             for file in files::files(self.manifest, source)? {
                 plans.push(self.origins(source, file, &mut problems).await?);
+            }
+            // Where columns are missing, the header may be a row about a person, and is not to be told.
+            if problems.len() == wrong {
+                let names = plans[first..].iter().flat_map(Plan::names).collect();
+                problems.extend(sample::unknown_declared(self.manifest, source, &names));
             }
         }
         crate::error::all_clear(problems)?;
@@ -402,7 +417,7 @@ impl Loader<'_> {
     }
 }
 
-fn delimiter(source: &Source) -> u8 {
+pub(super) fn delimiter(source: &Source) -> u8 {
     source.delimiter.as_ref().and_then(|d| d.bytes().next()).unwrap_or(b',')
 }
 

@@ -43,6 +43,8 @@ pub struct TextFile {
     pub schema: SchemaRef,
     /// Gets the file's bytes as they are read.
     pub hash: Hash,
+    /// Whether a cell may be any text: with line breaks in it, and null where it is not UTF-8.
+    pub any_text: bool,
 }
 
 impl std::fmt::Debug for TextFile {
@@ -56,7 +58,7 @@ impl TextFile {
         let mut fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
         fields.push(Field::new(LINE, DataType::Int64, false));
         fields.push(Field::new(FAULT, DataType::Utf8, true));
-        Self { file, delimiter, columns, schema: Arc::new(Schema::new(fields)), hash }
+        Self { file, delimiter, columns, schema: Arc::new(Schema::new(fields)), hash, any_text: false }
     }
 
     fn run(&self, to: &Sender<Result<RecordBatch, DataFusionError>>) -> Result<()> {
@@ -91,7 +93,11 @@ impl TextFile {
                 continue; // A line with nothing but its end.
             }
             // What is read here never has a line break in it: more likely a stray quote swallowed the lines between.
-            let broken = indices.iter().flatten().find(|&&i| cells.get(i).is_some_and(|cell| cell.contains(&b'\n')));
+            let broken = indices
+                .iter()
+                .filter(|_| !self.any_text)
+                .flatten()
+                .find(|&&i| cells.get(i).is_some_and(|cell| cell.contains(&b'\n')));
             let fault = match broken {
                 _ if cells.len() != header.len() => {
                     Some(format!("expected {} fields, found {}", header.len(), cells.len()))
@@ -113,7 +119,7 @@ impl TextFile {
                 continue;
             }
             let text = |index: usize| std::str::from_utf8(cells[index]);
-            let fault = indices.iter().flatten().find(|&&i| text(i).is_err());
+            let fault = indices.iter().filter(|_| !self.any_text).flatten().find(|&&i| text(i).is_err());
             let fault = fault.map(|&i| format!("`{}` is not UTF-8 text", header[i]));
             let cells = indices.iter().map(|index| index.and_then(|i| text(i).ok()));
             if !batch.row(lines.start, fault, cells)? {

@@ -13,6 +13,7 @@ pub mod field;
 pub mod join;
 pub mod outcome_parity;
 pub mod purpose;
+pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
 pub struct Kind {
@@ -71,6 +72,7 @@ kinds! {
     DataUse(data_use),
     Join(join),
     OutcomeParity(outcome_parity),
+    UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }
 

@@ -27,6 +27,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("chapter.html", include_str!("../../templates/chapter.html")),
     ("purposes.html", include_str!("../../templates/purposes.html")),
     ("fields.html", include_str!("../../templates/fields.html")),
+    ("scan.html", include_str!("../../templates/scan.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
     ("findings.html", include_str!("../../templates/findings.html")),

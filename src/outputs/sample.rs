@@ -289,6 +289,20 @@ fn facts() -> Vec<Fact> {
         })));
     }
     parities(&mut facts);
+    for (column, class, declared) in [
+        (Some("customer"), Some(("email", "user.contact.email")), true),
+        (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
+        (None, None, true),
+    ] {
+        facts.push(fact(json!({
+            "kind": "undeclared_personal_data", "role": "recommendations", "path": "logs/2026-03.csv.gz", "column": column,
+            "canonical": declared.then_some("subject_id"), "class": class.map(|c| c.0), "category": class.map(|c| c.1),
+            "matches": class.map_or(0, |_| 1_204), "sampled": class.map_or(0, |_| 1_980),
+            "share": class.map(|_| 0.608), "rows": 2_000, "columns": 17, "declared": declared,
+            "declared_as": (declared && class.is_some()).then_some("user.contact"),
+            "declared_at": (declared && class.is_some()).then(|| json!({"path": "audit.yaml", "line": 61})),
+        })));
+    }
     for (role, given, rows, missing) in [
         ("recommendations", true, Some(1_204_233), vec!["propensity", "relevant"]),
         ("consent_records", true, Some(48_120), vec![]),

@@ -53,6 +53,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "nothing was compared: that takes a segment (`measure.segments`) and an outcome column in the log (`clicked`, \
              `converted` or `revenue`)",
         ),
+        "undeclared_personal_data" => missing(
+            "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
+             tables",
+        ),
         "evidence_quality" => missing("no evidence was handed over"),
         other => missing(&format!("no fact of the kind `{other}` was measured")),
     }

@@ -6,5 +6,6 @@ mod licences;
 mod lineage;
 mod open_bandit;
 mod readers;
+mod scan;
 mod storefront;
 mod support;

@@ -12,6 +12,7 @@ mod text;
 /// All facts that a record has, without what names files and columns.
 pub fn measured(record: &Value) -> Vec<Value> {
     let mut facts = record["facts"].as_array().expect("facts").clone();
+    facts.retain(|fact| fact["kind"] != "undeclared_personal_data");
     for fact in facts.iter_mut().filter(|fact| fact["kind"] == "evidence_quality") {
         let fact = fact.as_object_mut().expect("a fact");
         for key in ["files", "rows", "columns_missing"] {

@@ -46,11 +46,15 @@ rules:
 evidence:
   data_map: [data-map.yaml]
   consent_policy: policy.yaml
-  consent_records: { path: consent.csv }
-  subjects: { path: subjects.csv }
+  consent_records: { path: consent.csv, declares: { subject_id: user.contact.email } }
+  subjects: { path: subjects.csv, declares: { subject_id: user.contact.email } }
   recommendations:
     path: log.csv
+    declares: { subject_id: user.contact.email }
 ";
+
+/// What the source of the log says of its people.
+const DECLARES: &str = "declares: { subject_id: user.contact.email }";
 
 const DATA_MAP: &str = "\
 dataset:
@@ -253,7 +257,10 @@ impl Audit {
 
     /// The log lies elsewhere or is written otherwise: `source` stands in for `path: log.csv`, indented by four.
     pub fn source(self, source: &str) -> Self {
-        self.replacing("audit.yaml", "    path: log.csv\n", &format!("    {}\n", source.trim_end()))
+        let declared = source.replace("- path:", &format!("- {DECLARES}\n      path:"));
+        let whole = if source.starts_with('-') { declared } else { format!("{}\n    {DECLARES}", source.trim_end()) };
+        let from = format!("    path: log.csv\n    {DECLARES}\n");
+        self.replacing("audit.yaml", &from, &format!("    {}\n", whole.trim_end()))
     }
 
     pub fn max_rejected(self, share: &str) -> Self {

@@ -15,6 +15,7 @@ use crate::facts::Fact;
 use crate::facts::evidence_quality::EvidenceQuality;
 use crate::facts::field::Field;
 use crate::facts::purpose::Purpose;
+use crate::facts::undeclared_personal_data::UndeclaredPersonalData;
 use crate::outputs::summary::by_reason;
 use crate::outputs::text::{count, period};
 use crate::playbook::{Step, Verdict};
@@ -34,6 +35,7 @@ pub struct Page<'a> {
     pub chapters: Vec<Chapter<'a>>,
     pub purposes: Vec<Row<'a, Purpose>>,
     pub fields: Vec<FieldGroup<'a>>,
+    pub scan: Scan<'a>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
     pub parity: Parity<'a>,
@@ -110,6 +112,14 @@ pub struct FieldGroup<'a> {
     pub folded: Vec<Row<'a, Field>>,
 }
 
+/// What the look for personal data found, the worst first.
+#[derive(Debug, Serialize)]
+pub struct Scan<'a> {
+    pub facts: usize,
+    pub rows: Vec<Row<'a, UndeclaredPersonalData>>,
+    pub folded: Vec<Row<'a, UndeclaredPersonalData>>,
+}
+
 /// The worst that the rules said of each fact.
 pub struct States {
     by_fact: Vec<Option<Verdict>>,
@@ -172,6 +182,7 @@ impl<'a> Page<'a> {
             chapters: record.steps.iter().map(|step| chapter(record, step)).collect(),
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
             fields: fields(record, &states),
+            scan: scan(record, &states),
             uses: uses(record, &states),
             joins: joins(record, &states),
             parity: parity(record, &states),
@@ -224,6 +235,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::DataUse(_) => ("uses of data", Some(Step::DesignForChoice)),
         Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
+        Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }
 }
@@ -262,6 +274,15 @@ fn fields<'a>(record: &'a Record, states: &States) -> Vec<FieldGroup<'a>> {
         FieldGroup { strategy, rows, folded }
     });
     groups.collect()
+}
+
+fn scan<'a>(record: &'a Record, states: &States) -> Scan<'a> {
+    let mut rows =
+        rows(record, states, |fact| if let Fact::UndeclaredPersonalData(fact) = fact { Some(fact) } else { None });
+    rows.sort_by_key(|row| Reverse((states.rank(row.index), row.fact.column.is_some())));
+    let facts = rows.len();
+    let (rows, folded) = states.fold(rows, |row| row.index);
+    Scan { facts, rows, folded }
 }
 
 /// How often each verdict was given, worst first: `3 fail, 1 inconclusive, 14 pass`.

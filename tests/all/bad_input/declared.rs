@@ -43,7 +43,8 @@ fn one_file_and_a_list_of_files_are_both_a_data_map() {
     let told = ["audit.yaml:35:13", "a text or a list of texts"];
     manifest("data_map: [data-map.yaml]", "data_map: { path: data-map.yaml }", &told);
     let told = ["audit.yaml:37:", "a mapping with `path`"];
-    manifest("consent_records: { path: consent.csv }", "consent_records: consent.csv", &told);
+    let records = "consent_records: { path: consent.csv, declares: { subject_id: user.contact.email } }";
+    manifest(records, "consent_records: consent.csv", &told);
 }
 
 #[test]
