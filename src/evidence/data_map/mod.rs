@@ -282,6 +282,66 @@ dataset:
     }
 
     #[test]
+    fn files_in_the_shape_fides_writes_them_load_unchanged() {
+        let map = parse(
+            "
+dataset:
+- fides_key: crm
+  organization_fides_key: default_organization
+  name: CRM
+  meta: null
+  data_categories: []
+  data_qualifiers: [aggregated.anonymized.unlinked_pseudonymized.pseudonymized.identified]
+  retention: \"30 days after account deletion\"
+  third_country_transfers: [GBR]
+  fides_meta: {after: [other.dataset], resource_id: null, namespace: {database: prod, schema: public}}
+  collections:
+  - name: people
+    description: Everyone with an account
+    data_categories: []
+    fides_meta: {erase_after: [crm.orders], skip_processing: false}
+    fields:
+    - name: email
+      description: null
+      data_categories: [user.contact.email]
+      data_qualifier: identified
+      fides_meta: {identity: email, primary_key: true, data_type: string, length: 40, references: null}
+    - name: orders
+      fides_meta:
+        data_type: object[]
+        references: [{dataset: shop, field: orders.customer, direction: from}]
+      fields:
+      - {name: total, data_categories: [user.financial]}
+    - {name: favourite_food, data_categories: []}
+system:
+- fides_key: mailer
+  name: Mailer
+  system_type: Service
+  data_protection_impact_assessment: {is_required: true, progress: Complete}
+  ingress: [{fides_key: crm, type: dataset, data_categories: [user.contact]}]
+  privacy_declarations:
+  - name: Tell people of offers
+    data_categories: [user.contact]
+    data_use: marketing.communications.email
+    data_subjects: [customer]
+    legal_basis_for_processing: Consent
+    dataset_references: [crm]
+    features: []
+- {fides_key: idle, name: Idle, system_type: Service}
+policy:
+- {fides_key: p, rules: []}
+",
+        )
+        .unwrap();
+        let email = &map.fields["crm.people.email"];
+        assert_eq!((email.identity.as_deref(), email.identifiability.as_deref()), (Some("email"), Some("identified")));
+        assert_eq!((email.context.as_str(), email.context_declared), ("crm", false));
+        assert!(map.fields.contains_key("crm.people.orders.total"));
+        assert!(map.fields["crm.people.favourite_food"].categories.is_empty());
+        assert_eq!(map.declarations.len(), 1);
+    }
+
+    #[test]
     fn a_cycle_a_misspelt_key_and_an_unknown_category_are_errors_with_their_line() {
         let cycle = MAP.replace("[web.events.views, till", "[features.f.both, till");
         assert!(parse(&cycle).unwrap_err().to_string().contains("derived from itself"));
