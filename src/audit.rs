@@ -79,7 +79,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         verdict,
     };
     options.progress.finish();
-    let lineage = declared.lineage.into_iter().flat_map(|lineage| lineage.rejects);
+    let lineage = declared.lineage.into_iter().flat_map(|lineage| lineage.table.rejects);
     Ok(Audit { record, rejects: tables.rejects().into_iter().chain(lineage).collect() })
 }
 

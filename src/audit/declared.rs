@@ -102,7 +102,7 @@ impl Declared {
         };
         let uses: Vec<Use> = uses.iter().map(|(usage, _)| usage.clone()).collect();
         let found = static_joins::find(lineage, map, &policy.value, &self.manifest.value, &uses);
-        lineage.reject(found.unknown);
+        lineage.table.reject(found.unknown);
         found.joins
     }
 
@@ -165,7 +165,7 @@ impl Declared {
                 sha256: files::sha256(path)?,
             });
         }
-        let lineage = self.lineage.iter().map(|lineage| ("lineage", &lineage.files));
+        let lineage = self.lineage.iter().map(|lineage| ("lineage", &lineage.table.files));
         for (role, files) in lineage.chain(tables.0.iter().map(|(role, table)| (role.id(), &table.files))) {
             evidence.extend(files.iter().map(|file| EvidenceFile {
                 role: role.into(),

@@ -97,9 +97,9 @@ pub fn of_table(role: Role, table: Option<&Table>, coverage: Coverage) -> Eviden
 
 /// Lineage: its statements and events, and those that leave open what was joined.
 pub fn of_lineage(lineage: Option<&Lineage>) -> EvidenceQuality {
-    let (rows, rejected) = lineage.map(|l| (l.statements(), l.rejected())).unzip();
+    let (rows, rejected) = lineage.map(|l| (l.table.rows(), l.table.rejected())).unzip();
     let share = rows.zip(rejected).filter(|(rows, _)| *rows > 0).map(|(rows, rejected)| rejected as f64 / rows as f64);
-    let files = lineage.map_or(0, |lineage| lineage.files.len());
+    let files = lineage.map_or(0, |lineage| lineage.table.files.len());
     EvidenceQuality { rows, rejected, rejected_share: share, ..of_documents("lineage", files) }
 }
 

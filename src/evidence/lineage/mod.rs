@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::files;
-use super::table::{FileRead, Reject};
+use super::table::{FileRead, Reject, Table};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::yaml::Document;
@@ -99,31 +99,11 @@ pub struct Parsed {
 pub struct Lineage {
     pub flows: Vec<Flow>,
     pub aliases: BTreeSet<(String, String)>,
-    pub files: Vec<FileRead>,
-    pub rejects: Vec<Reject>,
+    /// The files, with a statement or event as a row; what could not be read, or leaves something open, as rejects.
+    pub table: Table,
 }
 
 impl Lineage {
-    /// Statements or events, those that could not be read included.
-    pub fn statements(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
-    }
-
-    pub fn rejected(&self) -> u64 {
-        self.files.iter().map(|file| file.rejected).sum()
-    }
-
-    /// Adds statements that a later look found to leave something open.
-    pub fn reject(&mut self, rejects: Vec<Reject>) {
-        for reject in &rejects {
-            if let Some(file) = self.files.iter_mut().find(|file| file.name == reject.file) {
-                file.rejected += 1;
-            }
-        }
-        self.rejects.extend(rejects);
-        self.rejects.sort();
-    }
-
     /// Reads all of the manifest's lineage; None when it names none.
     pub fn read(manifest: &Document<Manifest>) -> Result<Option<Self>> {
         let sources = &manifest.value.evidence.lineage;
@@ -134,7 +114,7 @@ impl Lineage {
         let mut seen = BTreeSet::new();
         for source in sources {
             let folder = manifest.resolve(&source.path).is_dir();
-            let before = lineage.files.len();
+            let before = lineage.table.files.len();
             for path in files::paths(manifest, &source.path)? {
                 let name = files::name_of(manifest, &path);
                 let Some(format) = Format::of(&path) else {
@@ -160,7 +140,7 @@ impl Lineage {
                         Parsed { statements: 1, unparsed, ..Parsed::default() }
                     }
                 };
-                lineage.files.push(FileRead {
+                lineage.table.files.push(FileRead {
                     name,
                     format: format.id().into(),
                     rows: parsed.statements,
@@ -170,9 +150,9 @@ impl Lineage {
                 lineage.flows.extend(parsed.flows);
                 lineage.aliases.extend(parsed.aliases);
                 let rejects = parsed.unparsed.into_iter();
-                lineage.rejects.extend(rejects.map(|u| Reject { file: u.path, line: u.line, reason: u.reason }));
+                lineage.table.rejects.extend(rejects.map(|u| Reject { file: u.path, line: u.line, reason: u.reason }));
             }
-            if lineage.files.len() == before && seen.is_empty() {
+            if lineage.table.files.len() == before && seen.is_empty() {
                 let message = format!("the folder `{}` holds no .sql, .json or .jsonl file", *source.path);
                 return Err(manifest.problem(&source.path, message).into());
             }
