@@ -7,13 +7,17 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod evidence;
 mod lineage;
+mod measure;
 
+pub use evidence::{Evidence, Format, Layout, Source};
 pub use lineage::{Dialect, LineageSource};
+pub use measure::{Measure, Metric, Segment, Unit};
 
 use crate::error::{Problem, Result, all_clear};
 use crate::playbook::Severity;
-use crate::yaml::{At, Document, one_or_many, text_or_texts};
+use crate::yaml::{At, Document};
 
 /// The version of the manifest's format that this program reads.
 pub const FORMAT: u32 = 1;
@@ -134,191 +138,6 @@ impl Horizon {
             Self::ShortTerm => "short_term",
             Self::LongTerm => "long_term",
             Self::Both => "both",
-        }
-    }
-}
-
-/// Where the evidence is. Paths are relative to the manifest.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Evidence {
-    /// fideslang YAML files: datasets and systems.
-    #[serde(default, deserialize_with = "text_or_texts")]
-    #[schemars(with = "OneOrMany<String>")]
-    pub data_map: Vec<At<String>>,
-    pub consent_policy: Option<At<String>>,
-    #[serde(default, deserialize_with = "one_or_many")]
-    #[schemars(with = "OneOrMany<Source>")]
-    pub consent_records: Vec<Source>,
-    #[serde(default, deserialize_with = "one_or_many")]
-    #[schemars(with = "OneOrMany<Source>")]
-    pub recommendations: Vec<Source>,
-    #[serde(default, deserialize_with = "one_or_many")]
-    #[schemars(with = "OneOrMany<Source>")]
-    pub subjects: Vec<Source>,
-    #[serde(default, deserialize_with = "one_or_many")]
-    #[schemars(with = "OneOrMany<Source>")]
-    pub items: Vec<Source>,
-    /// How data was joined: SQL files and OpenLineage events.
-    #[serde(default, deserialize_with = "lineage::lineage")]
-    #[schemars(with = "lineage::Shape")]
-    pub lineage: Vec<LineageSource>,
-}
-
-/// For the published schema only: one value or a list of them.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "it describes a shape; values are read by `one_or_many` and `text_or_texts`")]
-enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-/// A table of evidence: one file, a glob, or a folder (whose `key=value` parts become columns).
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    pub path: At<String>,
-    /// Default: by the file's extension.
-    pub format: Option<Format>,
-    /// Rows of the recommendations: one per impression, or one per decision with a list of items.
-    #[serde(default)]
-    pub layout: Layout,
-    /// Canonical column to the file's own name for it.
-    #[serde(default)]
-    pub columns: BTreeMap<String, At<String>>,
-    /// Columns that the file lacks and that are the same in all its rows, e.g. `strategy: random`.
-    #[serde(default)]
-    pub values: BTreeMap<String, At<String>>,
-    /// Columns that are meant to hold personal data, by the file's name or the canonical one, and the fideslang data
-    /// category of it, e.g. `subject_id: user.contact.email`. What the scan finds elsewhere is undeclared.
-    #[serde(default)]
-    pub declares: BTreeMap<String, At<String>>,
-    /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
-    pub time_zone: Option<At<String>>,
-    /// What separates the elements of a list in one text cell; default `|`.
-    pub list_separator: Option<String>,
-    /// CSV delimiter; default `,`.
-    pub delimiter: Option<At<String>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    Csv,
-    Jsonl,
-    Parquet,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Layout {
-    #[default]
-    Impressions,
-    Decisions,
-}
-
-/// What is measured, and how cautiously.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Measure {
-    /// What one independent unit is. `impression` is for logs without any subject.
-    pub unit: Unit,
-    /// Attributes of subjects (or columns of the log) whose values are compared.
-    pub segments: Vec<Segment>,
-    /// Outcomes to compare; default all that the log has.
-    pub metrics: Option<Vec<At<Metric>>>,
-    /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
-    pub within: Vec<At<String>>,
-    /// Confidence level of intervals.
-    pub level: f64,
-    /// Cells of fewer subjects than this are suppressed and never compared.
-    pub min_cell: u64,
-    /// The ratio for which "subjects needed to decide" is worked out.
-    pub decide_at: f64,
-    /// The share of rejected rows past which an evidence role fails the run.
-    pub max_rejected: f64,
-    /// Pseudonymous decisions shown per finding.
-    pub samples: usize,
-    /// Rows of each file of evidence that are looked at for undeclared personal data; 0 looks at none.
-    pub scan_rows: u32,
-    /// Seed of everything that is resampled.
-    pub seed: u64,
-}
-
-impl Default for Measure {
-    fn default() -> Self {
-        Self {
-            unit: Unit::Subject,
-            segments: Vec::new(),
-            metrics: None,
-            within: Vec::new(),
-            level: 0.95,
-            min_cell: 30,
-            decide_at: 0.8,
-            max_rejected: 0.001,
-            samples: 3,
-            scan_rows: 2000,
-            seed: 1,
-        }
-    }
-}
-
-/// The independent unit, i.e. what uncertainty is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    Subject,
-    Impression,
-}
-
-impl Unit {
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::Impression => "impression",
-        }
-    }
-}
-
-/// An attribute to compare people by.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Segment {
-    pub attribute: At<String>,
-    /// The value all others are compared with; default the largest.
-    pub reference: Option<At<String>>,
-}
-
-/// Outcomes per impression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Clicks per impression.
-    Click,
-    /// Conversions per impression.
-    Conversion,
-    /// Revenue per impression, in the log's currency.
-    Revenue,
-}
-
-impl Metric {
-    pub const ALL: [Self; 3] = [Self::Click, Self::Conversion, Self::Revenue];
-
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Click => "click",
-            Self::Conversion => "conversion",
-            Self::Revenue => "revenue",
-        }
-    }
-
-    /// The canonical column of the log that holds it.
-    pub fn column(self) -> &'static str {
-        match self {
-            Self::Click => "clicked",
-            Self::Conversion => "converted",
-            Self::Revenue => "revenue",
         }
     }
 }

@@ -1,0 +1,111 @@
+//! The checks of a policy: unknown names, and clauses that contradict, repeat or shadow each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CategoryClause, CombinationClause, ConsentPolicy};
+use crate::error::{Problem, Result, all_clear};
+use crate::evidence::data_map::DataMap;
+use crate::evidence::taxonomy::{Taxonomy, covers};
+use crate::manifest::{LegalBasis, Manifest};
+use crate::yaml::{At, Document};
+
+impl Document<ConsentPolicy> {
+    /// Checks every name in the policy against the taxonomy, the manifest and the data map.
+    pub fn check(&self, taxonomy: &Taxonomy, manifest: &Manifest, map: &DataMap) -> Result<()> {
+        let mut problems = Vec::new();
+        let declared: BTreeSet<&str> = manifest.purposes.iter().map(|p| p.id.as_str()).collect();
+        let contexts = map.contexts();
+        let mut purpose = |at: &At<String>| {
+            if !declared.iter().any(|id| covers(at, id)) {
+                let message = format!("the policy names purpose `{}`, which the manifest does not declare", at.value);
+                problems.push(self.problem(at, message).suggest(at, &declared));
+            }
+        };
+        for clause in &self.value.purposes {
+            purpose(&clause.purpose);
+        }
+        for clause in self.value.combinations.clauses.iter().filter_map(|clause| clause.purpose.as_ref()) {
+            purpose(clause);
+        }
+        for category in self.value.purposes.iter().flat_map(|clause| &clause.categories).map(|c| &c.category) {
+            if !taxonomy.data_categories.contains(&category.value) {
+                let message = format!("data category `{}` is not in the taxonomy", category.value);
+                problems.push(self.problem(category, message).suggest(category, &taxonomy.data_categories));
+            }
+        }
+        let named = self.value.combinations.clauses.iter().flat_map(|c| &c.contexts);
+        for context in named.chain(self.value.same_as.iter().flatten()) {
+            if !contexts.contains(context.as_str()) {
+                let message = format!("context `{}` is in no dataset of the data map", context.value);
+                problems.push(self.problem(context, message).suggest(context, &contexts));
+            }
+        }
+        for clause in &self.value.combinations.clauses {
+            problems.extend(self.combination(clause));
+        }
+        problems.extend(self.repeated_categories());
+        problems.extend(self.shadowed_combinations());
+        all_clear(problems)
+    }
+
+    /// Two clauses for one purpose and category: which of them holds would depend on their order.
+    fn repeated_categories(&self) -> Vec<Problem> {
+        let mut first: BTreeMap<(&str, &str), &CategoryClause> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for clause in &self.value.purposes {
+            for category in &clause.categories {
+                let key = (clause.purpose.as_str(), category.category.as_str());
+                let Some(earlier) = first.insert(key, category) else { continue };
+                let what = if earlier.basis == category.basis { "repeats" } else { "contradicts" };
+                let message = format!(
+                    "`{}` for `{}` {what} line {}, where its basis is `{}`",
+                    key.1,
+                    key.0,
+                    earlier.category.line,
+                    earlier.basis.id()
+                );
+                problems.push(self.problem(&category.category, message).help("keep one of the two"));
+            }
+        }
+        problems
+    }
+
+    /// A combination clause that can never decide, because a later one speaks for all its pairs and purposes.
+    fn shadowed_combinations(&self) -> Vec<Problem> {
+        let clauses = &self.value.combinations.clauses;
+        let contexts = |clause: &CombinationClause| -> BTreeSet<String> {
+            clause.contexts.iter().map(|c| self.value.canonical(c).to_owned()).collect()
+        };
+        let shadowed_by = |index: usize| {
+            clauses[index + 1..].iter().find(|later| {
+                let purposes = match (&later.purpose, &clauses[index].purpose) {
+                    (None, _) => true,
+                    (Some(later), Some(own)) => covers(later, own),
+                    (Some(_), None) => false,
+                };
+                purposes && contexts(&clauses[index]).is_subset(&contexts(later))
+            })
+        };
+        let problem = |index: usize| {
+            let (first, later) = (clauses[index].contexts.first()?, shadowed_by(index)?.contexts.first()?);
+            let message = format!("this combination never decides: the later clause in line {} covers it", later.line);
+            Some(
+                self.problem(first, message).help("the last clause that names a pair holds; put the narrower one last"),
+            )
+        };
+        (0..clauses.len()).filter_map(problem).collect()
+    }
+
+    fn combination(&self, clause: &CombinationClause) -> Option<Problem> {
+        let Some(first) = clause.contexts.first() else {
+            return Some(Problem::in_file(&self.path, "a combination clause names no contexts; expected two or more"));
+        };
+        let distinct: BTreeSet<&str> = clause.contexts.iter().map(|c| c.as_str()).collect();
+        if distinct.len() < 2 {
+            return Some(self.problem(first, "a combination needs two different contexts or more"));
+        }
+        let consent = matches!(clause.basis, LegalBasis::Consent | LegalBasis::ExplicitConsent);
+        (!consent && clause.reason.as_deref().is_none_or(|r| r.trim().is_empty()))
+            .then(|| self.problem(first, "a combination without consent needs a `reason`"))
+    }
+}

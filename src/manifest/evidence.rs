@@ -1,0 +1,89 @@
+//! `evidence`: where the evidence is, and how its tables are read.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::lineage::{self, LineageSource};
+use crate::yaml::{At, one_or_many, text_or_texts};
+
+/// Where the evidence is. Paths are relative to the manifest.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// fideslang YAML files: datasets and systems.
+    #[serde(default, deserialize_with = "text_or_texts")]
+    #[schemars(with = "OneOrMany<String>")]
+    pub data_map: Vec<At<String>>,
+    pub consent_policy: Option<At<String>>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub consent_records: Vec<Source>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub recommendations: Vec<Source>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub subjects: Vec<Source>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub items: Vec<Source>,
+    /// How data was joined: SQL files and OpenLineage events.
+    #[serde(default, deserialize_with = "lineage::lineage")]
+    #[schemars(with = "lineage::Shape")]
+    pub lineage: Vec<LineageSource>,
+}
+
+/// For the published schema only: one value or a list of them.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it describes a shape; values are read by `one_or_many` and `text_or_texts`")]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+/// A table of evidence: one file, a glob, or a folder (whose `key=value` parts become columns).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub path: At<String>,
+    /// Default: by the file's extension.
+    pub format: Option<Format>,
+    /// Rows of the recommendations: one per impression, or one per decision with a list of items.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Canonical column to the file's own name for it.
+    #[serde(default)]
+    pub columns: BTreeMap<String, At<String>>,
+    /// Columns that the file lacks and that are the same in all its rows, e.g. `strategy: random`.
+    #[serde(default)]
+    pub values: BTreeMap<String, At<String>>,
+    /// Columns that are meant to hold personal data, by the file's name or the canonical one, and the fideslang data
+    /// category of it, e.g. `subject_id: user.contact.email`. What the scan finds elsewhere is undeclared.
+    #[serde(default)]
+    pub declares: BTreeMap<String, At<String>>,
+    /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
+    pub time_zone: Option<At<String>>,
+    /// What separates the elements of a list in one text cell; default `|`.
+    pub list_separator: Option<String>,
+    /// CSV delimiter; default `,`.
+    pub delimiter: Option<At<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    #[default]
+    Impressions,
+    Decisions,
+}
