@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Scope;
 use super::declared::Declared;
 use crate::engine::Engine;
 use crate::error::{Problem, Result};
@@ -19,15 +20,21 @@ use crate::replay::outcomes::Home;
 pub(super) struct Tables(pub BTreeMap<Role, Table>);
 
 impl Tables {
-    pub async fn read(engine: &Engine, declared: &Declared, progress: &Progress) -> Result<Self> {
+    pub async fn read(engine: &Engine, declared: &Declared, scope: Scope, progress: &Progress) -> Result<Self> {
         let measure = &declared.manifest.value.measure;
         let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
         let within = measure.within.iter().map(|at| at.value.clone());
         let mut tables = Self::default();
         let policies = declared.policies.iter().flat_map(Policies::versions);
         let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
-        let roles = [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links, Role::Items];
-        for role in roles {
+        let roles: &[Role] = match scope {
+            Scope::Whole => {
+                &[Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links, Role::Items]
+            }
+            Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
+            Scope::Declared => &[],
+        };
+        for &role in roles {
             let sources = declared.sources(role);
             if sources.is_empty() {
                 continue;
