@@ -1,0 +1,1 @@
+//! An audit whose consent records are strings.
