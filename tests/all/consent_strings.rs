@@ -2,4 +2,5 @@
 //! whose consent records are such strings counts what was planted.
 
 mod audited;
+mod encode;
 mod reference;

@@ -76,7 +76,7 @@ function tcString() {
   model.vendorListVersion = below(4096);
   model.policyVersion = 2 + below(4);
   model.isServiceSpecific = chance(0.8);
-  model.useNonStandardTexts = chance(0.3);
+  model.useNonStandardStacks = chance(0.3);
   model.publisherCountryCode = letters();
   model.purposeOneTreatment = chance(0.3);
   model.specialFeatureOptins.set(numbers(12, 0.3));
@@ -121,7 +121,7 @@ function tcString() {
       VendorListVersion: read.vendorListVersion,
       PolicyVersion: read.policyVersion,
       IsServiceSpecific: read.isServiceSpecific,
-      UseNonStandardStacks: read.useNonStandardTexts,
+      UseNonStandardStacks: read.useNonStandardStacks,
       SpecialFeatureOptins: set(read.specialFeatureOptins),
       PurposeConsents: set(read.purposeConsents),
       PurposeLegitimateInterests: set(read.purposeLegitimateInterests),
