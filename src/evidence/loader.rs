@@ -71,6 +71,8 @@ pub struct Loader<'a> {
     pub role: Role,
     pub attributes: BTreeSet<String>,
     pub optional: &'a [&'a str],
+    /// Columns of the role that are left alone.
+    pub unwanted: &'a [&'a str],
     pub progress: &'a Progress,
 }
 
@@ -114,6 +116,11 @@ impl Loader<'_> {
         Ok(table)
     }
 
+    /// The canonical columns that are wanted.
+    fn columns(&self) -> impl Iterator<Item = Column<'static>> {
+        self.role.columns().iter().copied().filter(|column| !self.unwanted.contains(&column.name))
+    }
+
     fn table_name(&self, layout: Layout) -> &'static str {
         match (self.role, layout) {
             (Role::Recommendations, Layout::Impressions) => "recommendations_impressions",
@@ -135,7 +142,7 @@ impl Loader<'_> {
         {
             problems.push(self.manifest.problem(delimiter, "a delimiter is one ASCII character"));
         }
-        let known: Vec<&str> = self.role.columns().iter().map(|c| c.name).collect();
+        let known: Vec<&str> = self.columns().map(|c| c.name).collect();
         for (canonical, written) in &source.columns {
             if !known.contains(&canonical.as_str()) && !self.is_attribute(canonical) {
                 let message = format!("`{canonical}` is no column that {} have", self.role.id());
@@ -164,7 +171,7 @@ impl Loader<'_> {
             let wanted = source.columns.get(name).map_or(name, |at| at.value.as_str());
             header.iter().any(|column| *column == wanted)
         };
-        let canonical = self.role.columns().iter().map(|column| {
+        let canonical = self.columns().map(|column| {
             let mandatory = match column.need {
                 Need::Mandatory => true,
                 Need::Unless(other) => !has(other),
@@ -204,7 +211,7 @@ impl Loader<'_> {
 
     /// Whether any name is one that we look for. Else it may be a row about a person, whose cells are not to be told.
     fn is_header(&self, source: &Source, names: &[&String]) -> bool {
-        let known = |name: &str| self.role.columns().iter().any(|column| column.name == name);
+        let known = |name: &str| self.columns().any(|column| column.name == name);
         names.iter().any(|name| known(name) || source.columns.values().any(|at| at.value == **name))
     }
 
@@ -358,7 +365,7 @@ impl Loader<'_> {
 
     /// All columns of the role and its attributes, as SQL names them.
     fn canonical(&self) -> impl Iterator<Item = String> {
-        let canonical = self.role.columns().iter().map(|c| quoted(c.name));
+        let canonical = self.columns().map(|c| quoted(c.name));
         canonical.chain(self.attributes.iter().map(|a| quoted(a)))
     }
 
@@ -379,7 +386,8 @@ impl Loader<'_> {
             need: Need::Optional,
             per_item: false,
         });
-        for (index, column) in self.role.columns().iter().copied().chain(attributes).enumerate() {
+        let canonical = self.role.columns().iter().copied().filter(|column| !self.unwanted.contains(&column.name));
+        for (index, column) in canonical.chain(attributes).enumerate() {
             let alias = quoted(column.name);
             rejections.extend(self.unfilled(plan, &column));
             let (cell, from) = match plan.origins.get(column.name) {
@@ -422,7 +430,7 @@ impl Loader<'_> {
     fn unfilled(&self, plan: &Plan<'_>, column: &Column<'_>) -> Option<(String, String)> {
         let Need::Unless(other) = column.need else { return None };
         let cell = |name: &str| {
-            let index = self.role.columns().iter().position(|c| c.name == name)?;
+            let index = self.columns().position(|c| c.name == name)?;
             plan.origins.contains_key(name).then(|| format!("r{index} IS NULL"))
         };
         let (own, other_cell) = (cell(column.name), cell(other));
@@ -436,7 +444,7 @@ impl Loader<'_> {
 
     /// Whether the list in column `index` has another length than the list of items.
     fn uneven(&self, index: usize, dialect: &Dialect) -> String {
-        let items = self.role.columns().iter().position(|c| c.name == "item_id").unwrap_or(0);
+        let items = self.columns().position(|c| c.name == "item_id").unwrap_or(0);
         let separator = literal(&dialect.list_separator);
         let length = |column: usize| {
             format!("character_length(r{column}) - character_length(replace(r{column}, {separator}, ''))")

@@ -1,7 +1,8 @@
 //! Consent strings become plain consent records.
 //!
 //! A log repeats few distinct strings often. Each distinct one is streamed out of the engine, decoded and translated
-//! once, and what it says becomes a table; a join with that table then makes the records.
+//! once for each version of the policy, and what it says becomes a table; a join with that table then makes the records,
+//! each by the version that held when it was recorded.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -16,35 +17,36 @@ use futures::StreamExt;
 use crate::engine::{Engine, quoted};
 use crate::error::{Error, Result};
 use crate::evidence::columns::{LIST, Role};
-use crate::evidence::consent_policy::ConsentPolicy;
+use crate::evidence::consent_policy::Policies;
 use crate::evidence::consent_policy::strings::Translator;
 use crate::evidence::table::{FILE, Reject, Table};
 use crate::evidence::taxonomy::Taxonomy;
 use crate::evidence::text::LINE;
 
-/// Columns of the table of what strings say. A string is there once per statement, and once more with a `fault` when it
-/// cannot be read, or with what was `unread` of it.
-const TEXTS: [&str; 8] =
-    ["string", "purpose", "status", "contexts", "categories", "jurisdiction", "mechanism", "fault"];
-const UNREAD: &str = "unread";
+/// Columns of the table of what strings say. A string is there once per statement, or once with a `fault` when it cannot
+/// be read, and once more with what was `unread` of it; for each version of the policy, from `since` until `until`.
+const TEXTS: [&str; 9] =
+    ["string", "purpose", "status", "contexts", "categories", "jurisdiction", "mechanism", "fault", "unread"];
+const NUMBERS: [&str; 3] = ["explicit", "since", "until"];
+
+/// Which row of that table speaks for a record.
+const SAYS: &str = "r.consent_string = s.string AND r.timestamp >= s.since AND r.timestamp < s.until";
 
 /// Replaces the rows of `consent_records` that hold a string by what the string says. Rows whose string cannot be read
 /// are rejected; rows of whose string a part is unread are listed with them, but what was read counts.
 pub async fn expand(
     engine: &Engine,
     table: &mut Table,
-    policy: Option<&ConsentPolicy>,
+    policies: Option<&Policies>,
     taxonomy: &Taxonomy,
 ) -> Result<()> {
-    let translator = Translator::new(policy, taxonomy);
-    translate(engine, &translator).await?;
+    translate(engine, &versions(policies, taxonomy)).await?;
     let found = engine
         .rows(&format!(
             "SELECT r.{FILE} AS {FILE}, r.{LINE} AS {LINE}, \
-             CASE WHEN s.string IS NOT NULL THEN coalesce(s.fault, s.{UNREAD}) ELSE \
+             CASE WHEN s.string IS NOT NULL THEN coalesce(s.fault, s.unread) ELSE \
              'status and purpose belong together, and one of them is empty' END AS reason FROM consent_records r \
-             LEFT JOIN (SELECT * FROM consent_strings WHERE fault IS NOT NULL OR {UNREAD} IS NOT NULL) s \
-             ON r.consent_string = s.string \
+             LEFT JOIN (SELECT * FROM consent_strings WHERE fault IS NOT NULL OR unread IS NOT NULL) s ON {SAYS} \
              WHERE s.string IS NOT NULL OR (r.status IS NULL) <> (r.purpose IS NULL) ORDER BY {FILE}, {LINE}"
         ))
         .await?;
@@ -59,9 +61,11 @@ pub async fn expand(
 
 /// The plain rows, and those that strings make.
 fn records_sql() -> String {
-    let rows = "(SELECT r.* FROM consent_records r LEFT ANTI JOIN \
-                (SELECT string FROM consent_strings WHERE fault IS NOT NULL) f ON r.consent_string = f.string \
-                WHERE (r.status IS NULL) = (r.purpose IS NULL))";
+    let rows = format!(
+        "(SELECT r.* FROM consent_records r LEFT ANTI JOIN \
+         (SELECT string, since, until FROM consent_strings WHERE fault IS NOT NULL) s ON {SAYS} \
+         WHERE (r.status IS NULL) = (r.purpose IS NULL))"
+    );
     let columns = Role::ConsentRecords.columns().iter().map(|column| quoted(column.name));
     let plain: Vec<String> = columns.chain([FILE.to_owned(), LINE.to_owned()]).collect();
     let said: Vec<String> = plain
@@ -76,16 +80,36 @@ fn records_sql() -> String {
         .collect();
     format!(
         "SELECT {} FROM {rows} r WHERE r.status IS NOT NULL UNION ALL \
-         SELECT {} FROM {rows} r JOIN consent_strings s ON r.consent_string = s.string WHERE s.status IS NOT NULL",
+         SELECT {} FROM {rows} r JOIN consent_strings s ON {SAYS} WHERE s.status IS NOT NULL",
         plain.join(", "),
         said.join(", ")
     )
 }
 
+/// A translator, and the times of the records it is for.
+struct Version<'a> {
+    translator: Translator<'a>,
+    since: i64,
+    until: i64,
+}
+
+/// The first version also speaks for the records before it. Without a policy nothing says what strings mean.
+fn versions<'a>(policies: Option<&'a Policies>, taxonomy: &Taxonomy) -> Vec<Version<'a>> {
+    let Some(policies) = policies else {
+        let translator = Translator::new(None, Vec::new(), taxonomy);
+        return vec![Version { translator, since: i64::MIN, until: i64::MAX }];
+    };
+    let all: Vec<_> = policies.versions().iter().map(|version| version.policy()).collect();
+    let version = |index: usize| Version {
+        translator: Translator::new(Some(all[index]), all.clone(), taxonomy),
+        since: policies.since(index).filter(|_| index > 0).unwrap_or(i64::MIN),
+        until: policies.until(index).unwrap_or(i64::MAX),
+    };
+    (0..all.len()).map(version).collect()
+}
+
 /// Makes the table `consent_strings`, one batch of distinct strings at a time.
-async fn translate(engine: &Engine, translator: &Translator<'_>) -> Result<()> {
-    let contexts = translator.contexts().collect::<Vec<_>>().join(LIST);
-    let contexts = Some(contexts.as_str()).filter(|contexts| !contexts.is_empty());
+async fn translate(engine: &Engine, versions: &[Version<'_>]) -> Result<()> {
     let path = engine.scratch("consent_strings.parquet");
     let file = File::create(&path).map_err(|e| Error::io(&path, "write", &e))?;
     let mut writer = ArrowWriter::try_new(file, schema(), None).map_err(parquet_error)?;
@@ -93,32 +117,13 @@ async fn translate(engine: &Engine, translator: &Translator<'_>) -> Result<()> {
     let mut stream = engine.plan(distinct).await?.execute_stream().await?;
     while let Some(batch) = stream.next().await {
         let strings = cast(batch?.column(0), &DataType::Utf8)?;
-        let mut rows = Rows::default();
-        for string in strings.as_string::<i32>().iter().flatten() {
-            match translator.translate(string) {
-                Err(fault) => rows.add([Some(string), None, None, None, None, None, None, Some(&fault)], None, None),
-                Ok(translation) => {
-                    for said in &translation.said {
-                        let categories = said.categories.join(LIST);
-                        let texts = [
-                            Some(string),
-                            Some(&said.purpose),
-                            Some(said.status),
-                            contexts,
-                            Some(categories.as_str()).filter(|text| !text.is_empty()),
-                            Some(&said.jurisdiction),
-                            Some(said.mechanism),
-                            None,
-                        ];
-                        rows.add(texts, said.explicit.then_some(1), None);
-                    }
-                    if let Some(unread) = &translation.unread {
-                        rows.add([Some(string), None, None, None, None, None, None, None], None, Some(unread));
-                    }
-                }
+        for version in versions {
+            let mut rows = Rows::default();
+            for string in strings.as_string::<i32>().iter().flatten() {
+                rows.string(version, string);
             }
+            writer.write(&rows.finish()?).map_err(parquet_error)?;
         }
-        writer.write(&rows.finish()?).map_err(parquet_error)?;
     }
     writer.close().map_err(parquet_error)?;
     engine.parquet("consent_strings", &path.to_string_lossy()).await
@@ -126,30 +131,63 @@ async fn translate(engine: &Engine, translator: &Translator<'_>) -> Result<()> {
 
 fn schema() -> SchemaRef {
     let texts = TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true));
-    let rest = [Field::new("explicit", DataType::Int64, true), Field::new(UNREAD, DataType::Utf8, true)];
-    Arc::new(Schema::new(texts.chain(rest).collect::<Vec<_>>()))
+    let numbers = NUMBERS.iter().map(|name| Field::new(*name, DataType::Int64, true));
+    Arc::new(Schema::new(texts.chain(numbers).collect::<Vec<_>>()))
 }
 
+/// Where rows of the table gather.
 #[derive(Default)]
 struct Rows {
     texts: [StringBuilder; TEXTS.len()],
-    explicit: Int64Builder,
-    unread: StringBuilder,
+    numbers: [Int64Builder; NUMBERS.len()],
 }
 
 impl Rows {
-    fn add(&mut self, texts: [Option<&str>; TEXTS.len()], explicit: Option<i64>, unread: Option<&str>) {
+    /// Adds what a string says by one version of the policy.
+    fn string(&mut self, version: &Version<'_>, string: &str) {
+        let translation = match version.translator.translate(string) {
+            Err(fault) => {
+                let texts = [Some(string), None, None, None, None, None, None, Some(fault.as_str()), None];
+                return self.row(version, texts, false);
+            }
+            Ok(translation) => translation,
+        };
+        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+        let contexts = filled(version.translator.contexts().collect::<Vec<_>>().join(LIST));
+        for said in &translation.said {
+            let categories = filled(said.categories.join(LIST));
+            let texts = [
+                Some(string),
+                Some(said.purpose.as_str()),
+                Some(said.status),
+                contexts.as_deref(),
+                categories.as_deref(),
+                Some(said.jurisdiction.as_str()),
+                Some(said.mechanism),
+                None,
+                None,
+            ];
+            self.row(version, texts, said.explicit);
+        }
+        if let Some(unread) = &translation.unread {
+            self.row(version, [Some(string), None, None, None, None, None, None, None, Some(unread)], false);
+        }
+    }
+
+    fn row(&mut self, version: &Version<'_>, texts: [Option<&str>; TEXTS.len()], explicit: bool) {
         for (column, text) in self.texts.iter_mut().zip(texts) {
             column.append_option(text);
         }
-        self.explicit.append_option(explicit);
-        self.unread.append_option(unread);
+        let numbers = [explicit.then_some(1), Some(version.since), Some(version.until)];
+        for (column, number) in self.numbers.iter_mut().zip(numbers) {
+            column.append_option(number);
+        }
     }
 
     fn finish(mut self) -> Result<RecordBatch> {
         let texts = self.texts.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef);
-        let rest: [ArrayRef; 2] = [Arc::new(self.explicit.finish()), Arc::new(self.unread.finish())];
-        Ok(RecordBatch::try_new(schema(), texts.chain(rest).collect())?)
+        let numbers = self.numbers.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef);
+        Ok(RecordBatch::try_new(schema(), texts.chain(numbers).collect())?)
     }
 }
 

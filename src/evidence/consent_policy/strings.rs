@@ -3,6 +3,7 @@
 //! A record may hold such a string in place of a status and a purpose. The policy says which of a string's answers
 //! speak for which data uses and categories; [`Translator`] applies that to a decoded string.
 
+mod interests;
 mod meaning;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{DecodeError, Ids};
 
-/// Zero bits that may follow the last field. Encoders fill up to whole characters, to whole bytes, or to both (24 bits).
+/// Zero bits that may follow the last field. Encoders fill up to whole characters, whole bytes, or both (24 bits).
 const MAX_PADDING: usize = 23;
 
 /// A part of a string: base64url without padding characters, six bits each.

@@ -26,7 +26,9 @@ proptest! {
 
     /// A header of GPP with any sections, and bodies that look like some.
     #[test]
-    fn anything_that_looks_like_sections(header in "DBA[A-E][A-Za-z0-9_-]{1,4}", body in "(~[BCY][A-Za-z0-9_.-]{0,30}){0,4}") {
+    fn anything_that_looks_like_sections(
+        header in "DBA[A-E][A-Za-z0-9_-]{1,4}", body in "(~[BCY][A-Za-z0-9_.-]{0,30}){0,4}"
+    ) {
         let _ = decode(&format!("{header}{body}"));
     }
 

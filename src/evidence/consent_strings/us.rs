@@ -4,7 +4,13 @@
 //! answers of two bits: 0 not applicable, 1 and 2 as the field says. For an opt-out 1 is "opted out" and 2 "did not opt
 //! out"; for a consent 1 is "no consent" and 2 "consent"; for a notice 1 is "was given" and 2 "was not".
 
+mod layouts;
+
 use std::collections::BTreeMap;
+
+pub use layouts::{Layout, layout, sensitive_kinds};
+
+use layouts::After;
 
 use super::DecodeError;
 use super::bits::Bits;
@@ -17,39 +23,6 @@ pub const SENSITIVE: &str = "SensitiveDataProcessing";
 pub const OPT_OUTS: &[&str] = &["SaleOptOut", "SharingOptOut", "TargetedAdvertisingOptOut"];
 /// The consents to secondary use that there are.
 pub const CONSENTS: &[&str] = &["AdditionalDataProcessingConsent", "PersonalDataConsents"];
-
-/// How a section is laid out.
-#[derive(Debug, PartialEq)]
-pub struct Layout {
-    /// 7 to 27.
-    pub id: u16,
-    /// As the GPP's interface calls it, e.g. `usca`.
-    pub name: &'static str,
-    /// E.g. `US-CA`; `US` for the national section.
-    pub jurisdiction: &'static str,
-    /// What the version is called.
-    version: &'static str,
-    /// Versions, each with its number of answers about sensitive data and about children.
-    versions: &'static [(u8, usize, usize)],
-    /// Fields before those about sensitive data.
-    head: &'static [&'static str],
-    /// Fields after those about children.
-    tail: &'static [&'static str],
-    after: After,
-    /// What the answers about sensitive data are about, in order. One that covers several has them apart by blanks.
-    pub sensitive_kinds: &'static [&'static str],
-    /// Whether those are opt-outs (1 opted out, 2 did not), and not consents (1 no, 2 yes).
-    pub sensitive_is_opt_out: bool,
-}
-
-/// What may follow the core.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum After {
-    Nothing,
-    Gpc,
-    /// Answers about this many kinds of sensitive data.
-    Sensitive(usize),
-}
 
 /// A section, decoded. Values are 0, 1 or 2.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,227 +41,6 @@ pub struct UsPrivacy {
     pub notice: Option<bool>,
     pub opt_out_sale: Option<bool>,
     pub lspa_covered: Option<bool>,
-}
-
-const MSPA: [&str; 3] = ["MspaCoveredTransaction", "MspaOptOutOptionMode", "MspaServiceProviderMode"];
-const TAIL: &[&str] = &MSPA;
-const PERSONAL_TAIL: &[&str] = &["PersonalDataConsents", MSPA[0], MSPA[1], MSPA[2]];
-const ADDITIONAL_TAIL: &[&str] = &["AdditionalDataProcessingConsent", MSPA[0], MSPA[1], MSPA[2]];
-const SHARING_HEAD: &[&str] = &[
-    "SharingNotice",
-    "SaleOptOutNotice",
-    "TargetedAdvertisingOptOutNotice",
-    "SaleOptOut",
-    "TargetedAdvertisingOptOut",
-];
-const PROCESSING_HEAD: &[&str] = &[
-    "ProcessingNotice",
-    "SaleOptOutNotice",
-    "TargetedAdvertisingOptOutNotice",
-    "SaleOptOut",
-    "TargetedAdvertisingOptOut",
-];
-const MODE_HEAD: &[&str] = &[
-    "MspaCoveredTransaction",
-    "MspaMode",
-    "ProcessingNotice",
-    "SaleOptOutNotice",
-    "TargetedAdvertisingOptOutNotice",
-    "SaleOptOut",
-    "TargetedAdvertisingOptOut",
-];
-
-const NATIONAL: &[&str] = &[
-    "racial_or_ethnic_origin",
-    "religious_beliefs",
-    "health",
-    "sexual_orientation",
-    "citizenship_or_immigration",
-    "genetic",
-    "biometric",
-    "precise_geolocation",
-    "government_id",
-    "account_credentials",
-    "union_membership",
-    "communications",
-    "consumer_health_data",
-    "crime_victim",
-    "national_origin",
-    "transgender_or_nonbinary",
-];
-const MOST_STATES: &[&str] = &[
-    "racial_or_ethnic_origin",
-    "religious_beliefs",
-    "health",
-    "sexual_orientation",
-    "citizenship_or_immigration",
-    "genetic",
-    "biometric",
-    "precise_geolocation",
-];
-const NEW_JERSEY: &[&str] = &[
-    "racial_or_ethnic_origin",
-    "religious_beliefs",
-    "health",
-    "sexual_orientation",
-    "citizenship_or_immigration",
-    "genetic",
-    "biometric",
-    "precise_geolocation",
-    "transgender_or_nonbinary",
-    "account_credentials",
-];
-const CALIFORNIA: &[&str] = &[
-    "government_id",
-    "account_credentials",
-    "precise_geolocation",
-    "racial_or_ethnic_origin religious_beliefs union_membership",
-    "communications",
-    "genetic",
-    "biometric",
-    "health",
-    "sexual_orientation",
-];
-const OREGON: &[&str] = &[
-    "racial_or_ethnic_origin",
-    "religious_beliefs",
-    "health",
-    "sexual_orientation",
-    "transgender_or_nonbinary",
-    "citizenship_or_immigration",
-    "national_origin",
-    "crime_victim",
-    "genetic",
-    "biometric",
-    "precise_geolocation",
-];
-const UTAH: &[&str] = &[
-    "racial_or_ethnic_origin",
-    "religious_beliefs",
-    "sexual_orientation",
-    "citizenship_or_immigration",
-    "health",
-    "genetic",
-    "biometric",
-    "precise_geolocation",
-];
-
-/// A state whose section is like most others'.
-const fn state(id: u16, name: &'static str, jurisdiction: &'static str) -> Layout {
-    Layout {
-        id,
-        name,
-        jurisdiction,
-        version: "Version",
-        versions: &[(1, 8, 1)],
-        head: PROCESSING_HEAD,
-        tail: ADDITIONAL_TAIL,
-        after: After::Gpc,
-        sensitive_kinds: MOST_STATES,
-        sensitive_is_opt_out: false,
-    }
-}
-
-/// A state of the group of October 2025, whose sensitive data stands apart.
-const fn apart(id: u16, name: &'static str, jurisdiction: &'static str) -> Layout {
-    Layout {
-        version: "MspaVersion",
-        versions: &[(1, 0, 1)],
-        head: MODE_HEAD,
-        tail: &["AdditionalDataProcessingConsent"],
-        after: After::Sensitive(8),
-        ..state(id, name, jurisdiction)
-    }
-}
-
-const LAYOUTS: &[Layout] = &[
-    Layout {
-        versions: &[(1, 12, 2), (2, 16, 3)],
-        head: &[
-            "SharingNotice",
-            "SaleOptOutNotice",
-            "SharingOptOutNotice",
-            "TargetedAdvertisingOptOutNotice",
-            "SensitiveDataProcessingOptOutNotice",
-            "SensitiveDataLimitUseNotice",
-            "SaleOptOut",
-            "SharingOptOut",
-            "TargetedAdvertisingOptOut",
-        ],
-        tail: PERSONAL_TAIL,
-        sensitive_kinds: NATIONAL,
-        ..state(7, "usnat", "US")
-    },
-    Layout {
-        versions: &[(1, 9, 2)],
-        head: &[
-            "SaleOptOutNotice",
-            "SharingOptOutNotice",
-            "SensitiveDataLimitUseNotice",
-            "SaleOptOut",
-            "SharingOptOut",
-        ],
-        tail: PERSONAL_TAIL,
-        sensitive_kinds: CALIFORNIA,
-        sensitive_is_opt_out: true,
-        ..state(8, "usca", "US-CA")
-    },
-    Layout { head: SHARING_HEAD, tail: TAIL, after: After::Nothing, ..state(9, "usva", "US-VA") },
-    Layout { versions: &[(1, 7, 1)], head: SHARING_HEAD, tail: TAIL, ..state(10, "usco", "US-CO") },
-    Layout {
-        head: &[
-            "SharingNotice",
-            "SaleOptOutNotice",
-            "TargetedAdvertisingOptOutNotice",
-            "SensitiveDataProcessingOptOutNotice",
-            "SaleOptOut",
-            "TargetedAdvertisingOptOut",
-        ],
-        tail: TAIL,
-        after: After::Nothing,
-        sensitive_kinds: UTAH,
-        sensitive_is_opt_out: true,
-        ..state(11, "usut", "US-UT")
-    },
-    Layout { versions: &[(1, 8, 3)], head: SHARING_HEAD, tail: TAIL, ..state(12, "usct", "US-CT") },
-    Layout { versions: &[(1, 8, 3)], after: After::Nothing, ..state(13, "usfl", "US-FL") },
-    Layout { versions: &[(1, 8, 3)], head: SHARING_HEAD, ..state(14, "usmt", "US-MT") },
-    Layout { versions: &[(1, 11, 3)], sensitive_kinds: OREGON, ..state(15, "usor", "US-OR") },
-    state(16, "ustx", "US-TX"),
-    Layout { versions: &[(1, 9, 5)], sensitive_kinds: NEW_JERSEY, ..state(17, "usde", "US-DE") },
-    Layout {
-        head: &[
-            "ProcessingNotice",
-            "SaleOptOutNotice",
-            "TargetedAdvertisingOptOutNotice",
-            "SensitiveDataOptOutNotice",
-            "SaleOptOut",
-            "TargetedAdvertisingOptOut",
-        ],
-        tail: TAIL,
-        sensitive_is_opt_out: true,
-        ..state(18, "usia", "US-IA")
-    },
-    state(19, "usne", "US-NE"),
-    Layout { versions: &[(1, 8, 3)], ..state(20, "usnh", "US-NH") },
-    Layout { versions: &[(1, 10, 5)], sensitive_kinds: NEW_JERSEY, ..state(21, "usnj", "US-NJ") },
-    state(22, "ustn", "US-TN"),
-    state(23, "usmn", "US-MN"),
-    Layout { versions: &[(1, 0, 0)], after: After::Gpc, sensitive_kinds: &[], ..apart(24, "usmd", "US-MD") },
-    apart(25, "usin", "US-IN"),
-    apart(26, "usky", "US-KY"),
-    apart(27, "usri", "US-RI"),
-];
-
-/// The layout of a section; None when it is none of the United States' or not known here.
-pub fn layout(id: u16) -> Option<&'static Layout> {
-    LAYOUTS.iter().find(|layout| layout.id == id)
-}
-
-/// Every kind of sensitive data that some section asks about.
-pub fn sensitive_kinds() -> impl Iterator<Item = &'static str> {
-    // The national section has every kind that a state has.
-    NATIONAL.iter().copied()
 }
 
 /// Decodes a section whose id the header gave.
@@ -402,7 +154,7 @@ mod tests {
     /// The specifications of sections 24 to 27 ask for a header before the core; the reference library writes none.
     #[test]
     fn a_section_may_begin_with_a_header() {
-        // SectionID 25 (011001), Version 1, one item, single, 1. Then MspaVersion 1, covered 1, mode 0, ..., SaleOptOut 1.
+        // SectionID 25 (011001), Version 1, one item, single, 1; then MspaVersion 1, covered 1, ..., SaleOptOut 1.
         let without = decoded(25, "BQBAA").unwrap();
         let with = decoded(25, "ZBAABg.BQBAA").unwrap();
         assert_eq!(without, with);
@@ -432,20 +184,5 @@ mod tests {
             "the US Privacy string has 3 bytes; expected 4, like `1YNN`"
         );
         assert!(privacy("2YNN").is_err() && privacy("1Yé").is_err() && privacy("1YXN").is_err());
-    }
-
-    #[test]
-    fn every_answer_about_sensitive_data_has_a_kind() {
-        for layout in LAYOUTS {
-            let apart = if let After::Sensitive(count) = layout.after { count } else { 0 };
-            for (_, count, _) in layout.versions {
-                let kinds = layout.sensitive_kinds.len();
-                assert!(kinds >= count.max(&apart).to_owned(), "{}", layout.name);
-            }
-            for kind in layout.sensitive_kinds.iter().flat_map(|kinds| kinds.split(' ')) {
-                assert!(sensitive_kinds().any(|known| known == kind), "{kind}");
-            }
-        }
-        assert_eq!(LAYOUTS.iter().map(|layout| layout.id).collect::<Vec<_>>(), (7..=27).collect::<Vec<_>>());
     }
 }

@@ -206,18 +206,18 @@ fn shop() -> (Audit, Counts) {
     (audit, counts)
 }
 
-#[track_caller]
-fn compare(record: &Value, counts: &Counts) {
-    let mut compared = 0;
+/// Adds up the facts of each strategy and jurisdiction, over the versions of the policy.
+fn found(record: &Value) -> Counts {
+    let mut counts = Counts::new();
     for fact in facts(record, "data_use") {
         let text = |field: &str| fact[field].as_str().expect("a text").to_owned();
-        let (all, without) = counts[&(text("strategy"), text("jurisdiction"))];
-        assert_eq!(fact["events"], all, "{fact}");
-        assert_eq!(fact["events_without_consent"], without, "{fact}");
-        assert_eq!(fact["events_permitted"], all - without, "{fact}");
-        compared += 1;
+        let number = |field: &str| fact[field].as_u64().expect("a count");
+        let (all, without) = counts.entry((text("strategy"), text("jurisdiction"))).or_default();
+        *all += number("events");
+        *without += number("events_without_consent");
+        assert_eq!(number("events_permitted"), number("events") - number("events_without_consent"), "{fact}");
     }
-    assert_eq!(compared, counts.len());
+    counts
 }
 
 #[test]
@@ -225,7 +225,12 @@ fn the_planted_decisions_without_consent_are_found() {
     let (audit, counts) = shop();
     assert!(counts.values().all(|(all, without)| without > &10 && without < all), "{counts:?}");
     let run = audit.run();
-    compare(&run.record(), &counts);
+    let record = run.record();
+    assert_eq!(found(&record), counts);
+    // Six people whose browser says no, in two decisions of each strategy.
+    let told: Vec<u64> = facts(&record, "data_use").iter().filter_map(|fact| fact["events_gpc"].as_u64()).collect();
+    assert_eq!(told.iter().filter(|n| **n == 12).count(), STRATEGIES.len(), "{told:?}");
+    assert_eq!(told.iter().sum::<u64>(), 12 * STRATEGIES.len() as u64);
     let rejected = run.rejected();
     assert_eq!(rejected.len(), 2, "{rejected:?}");
     let told = "GPP string: section 40 is not known here; what else it says was read";
@@ -248,7 +253,7 @@ fn rows_that_say_nothing_are_rejected_with_their_line() {
     );
     let run = audit.run();
     // What was rejected changes nothing.
-    compare(&run.record(), &counts);
+    assert_eq!(found(&run.record()), counts);
     let rejected = run.rejected();
     for told in [
         format!("strings.csv:{first}: the core segment of the TC string ends within PurposesLITransparency"),
@@ -277,6 +282,24 @@ fn strings_that_the_policy_does_not_explain_stop_the_audit() {
     let policy = POLICY.replace("SaleOptOut", "SellOptOut");
     let told = ["`SellOptOut` is no opt-out of the GPP", "did you mean `SaleOptOut`?", "policy.yaml:21"];
     audit.with("policy.yaml", policy).run().refused(&told);
+}
+
+/// A record is read by the version of the policy that held when it was made. The second names another vendor, which has
+/// everybody's consent and nobody's legitimate interest.
+#[test]
+fn strings_mean_what_the_policy_of_their_time_says() {
+    let (audit, mut counts) = shop();
+    let later = POLICY
+        .replace("version: '1'", "version: '2'\neffective: 2026-03-03T00:00:00Z")
+        .replace("vendor: 755", "vendor: 10");
+    let audit = audit.with("later.yaml", later).replacing(
+        "audit.yaml",
+        "consent_policy: policy.yaml",
+        "consent_policy: [policy.yaml, later.yaml]",
+    );
+    // Only the four people who came back said everything again on the second day.
+    counts.get_mut(&("interest".into(), "DE".into())).expect("a count").1 += 4;
+    assert_eq!(found(&audit.run().record()), counts);
 }
 
 /// A file with neither strings nor states is missing a column, as ever.

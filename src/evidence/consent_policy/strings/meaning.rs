@@ -1,23 +1,25 @@
 //! What a decoded string says, as statements of the kinds that consent records make.
 //!
 //! **TC strings.** A purpose is consented to when its bit is set and, for a vendor, the vendor's bit is set too, the
-//! vendor was disclosed (always asked since TCF 2.3, before that where the string lists vendors at all) and no restriction
-//! of the publisher forbids it. That is `given`, else `refused`. A refused consent is no objection, and an objection is
-//! no refused consent: they meet different needs. So where the policy has categories on legitimate interests,
+//! vendor was disclosed (always asked since TCF 2.3, before that where the string lists vendors at all) and no
+//! restriction of the publisher forbids it. That is `given`, else `refused`. A refused consent is no objection, and an
+//! objection is no refused consent: they meet different needs. So where the policy has categories on legitimate
+//! interests,
 //!
 //! - the refusal names every category but those, and `expired` ends the grant for those, which objects to nothing;
 //! - the legitimate interest of a purpose and vendor is a second statement about those categories alone: `given` where
-//!   it stands, `refused` where the string has no transparency for it or the person objected (a string cannot tell which).
+//!   it stands, `objected` where the person objected or was never told of it (a string cannot say which).
 //!
 //! **United States.** An opt-out or Global Privacy Control is `refused`. "Did not opt out" is no yes: it only lifts an
 //! earlier opt-out, so it is `given` where the policy's regime is opt-out (there nothing needs a yes) and nothing where
-//! it is opt-in. "Not applicable" says nothing. A consent (sensitive data, additional processing) is `given` or `refused`;
-//! one for sensitive data is explicit. Times are the record's: a string's own day is no moment.
+//! it is opt-in. "Not applicable" says nothing. A consent (sensitive data, additional processing) is `given` or
+//! `refused`; one for sensitive data is explicit. Times are the record's: a string's own day is no moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::interests::Interests;
 use super::{ConsentStrings, GppMeaning, Names, TcfCaMeaning, TcfMeaning};
 use crate::evidence::consent_policy::{ConsentPolicy, Regime};
 use crate::evidence::consent_strings::gpp::Section;
@@ -26,7 +28,6 @@ use crate::evidence::consent_strings::tcf_ca::TcfCa;
 use crate::evidence::consent_strings::us::{self, UsPrivacy, UsSection};
 use crate::evidence::consent_strings::{self, ConsentString};
 use crate::evidence::taxonomy::{Taxonomy, covers};
-use crate::manifest::LegalBasis;
 
 /// TC strings of global scope, and those before policy version 4 (TCF 2.2), are void from these days on.
 const GLOBAL_UNTIL: (i32, u32, u32) = (2021, 9, 1);
@@ -58,32 +59,26 @@ pub struct Translation {
     pub unread: Option<String>,
 }
 
-/// The policy's meaning of strings, with what follows from its legal bases worked out once.
+/// One version's meaning of strings, with what follows from the legal bases worked out once.
 pub struct Translator<'a> {
     policy: Option<&'a ConsentPolicy>,
+    versions: Vec<&'a ConsentPolicy>,
     strings: ConsentStrings,
     interests: BTreeMap<String, Interests>,
 }
 
-/// Where legitimate interests hold for a data use or below it.
-#[derive(Debug, Default)]
-struct Interests {
-    /// Categories that are on legitimate interests for no purpose of that kind.
-    others: Vec<String>,
-    /// Data use and the categories that are on legitimate interests for it and all below it.
-    parts: Vec<(String, Vec<String>)>,
-}
-
 impl<'a> Translator<'a> {
-    pub fn new(policy: Option<&'a ConsentPolicy>, taxonomy: &Taxonomy) -> Self {
+    /// Strings that were recorded under `policy`, one of `versions`; None: nothing says what they mean.
+    pub fn new(policy: Option<&'a ConsentPolicy>, versions: Vec<&'a ConsentPolicy>, taxonomy: &Taxonomy) -> Self {
         let strings = policy.and_then(|policy| policy.consent_strings.clone()).unwrap_or_default();
         let tcf = strings.tcf.iter().flat_map(|tcf| tcf.purposes.values().chain(tcf.custom_purposes.values()));
         let uses: BTreeSet<String> = tcf.flat_map(Names::iter).map(str::to_owned).collect();
-        let interests = policy.map(|policy| {
-            let of = |purpose: String| (purpose.clone(), Interests::of(&purpose, policy, taxonomy));
-            uses.into_iter().map(of).filter(|(_, interests)| !interests.parts.is_empty()).collect()
-        });
-        Self { policy, strings, interests: interests.unwrap_or_default() }
+        let of = |purpose: String| {
+            let interests = Interests::of(&purpose, &versions, taxonomy);
+            (purpose, interests)
+        };
+        let interests = uses.into_iter().map(of).filter(|(_, interests)| !interests.parts.is_empty()).collect();
+        Self { policy, versions, strings, interests }
     }
 
     /// The contexts that strings speak for.
@@ -204,9 +199,11 @@ impl<'a> Translator<'a> {
     }
 
     fn interest(&self, purpose: &str, stands: bool, to: &mut Statements<'_>) {
-        let status = if stands { "given" } else { "refused" };
-        for (purpose, categories) in self.interests.get(purpose).into_iter().flat_map(|interests| &interests.parts) {
-            to.say(purpose, status, categories.clone(), false, "tcf_legitimate_interest");
+        for part in self.interests.get(purpose).into_iter().flat_map(|interests| &interests.parts) {
+            let (status, categories) = if stands { ("given", &part.always) } else { ("objected", &part.ever) };
+            if !categories.is_empty() {
+                to.say(&part.purpose, status, categories.clone(), false, "tcf_legitimate_interest");
+            }
         }
     }
 
@@ -265,8 +262,9 @@ impl<'a> Translator<'a> {
         uses.iter().for_each(|purpose| to.say(purpose, status, Vec::new(), false, mechanism));
     }
 
+    /// In every version of the policy: under one that is opt-in, a lifted opt-out would pass for a yes.
     fn is_opt_out(&self, jurisdiction: &str) -> bool {
-        self.policy.is_some_and(|policy| policy.regime(jurisdiction) == Regime::OptOut)
+        self.versions.iter().all(|policy| policy.regime(jurisdiction) == Regime::OptOut)
     }
 
     /// The purposes of the policy that stand below no other one of it.
@@ -381,39 +379,4 @@ impl Statements<'_> {
         let (purpose, jurisdiction) = (purpose.to_owned(), self.jurisdiction.clone());
         self.said.insert(Said { purpose, status, categories, explicit, jurisdiction, mechanism });
     }
-}
-
-impl Interests {
-    /// A statement about a purpose or category also speaks for those below it, so it may name only what has the same
-    /// basis all the way down.
-    fn of(purpose: &str, policy: &ConsentPolicy, taxonomy: &Taxonomy) -> Self {
-        let clauses = policy.purposes.iter().map(|clause| clause.purpose.as_str());
-        let kinds: BTreeSet<&str> = clauses.filter(|own| covers(purpose, own)).chain([purpose]).collect();
-        let is = |purpose: &str, category: &str| {
-            policy.basis(purpose, category).basis == Some(LegalBasis::LegitimateInterests)
-        };
-        let below = |category: &str, holds: &dyn Fn(&str) -> bool| {
-            taxonomy.data_categories.iter().filter(|other| covers(category, other)).all(|other| holds(other))
-        };
-        let chosen =
-            |holds: &dyn Fn(&str) -> bool| topmost(taxonomy.data_categories.iter().filter(|c| below(c, holds)));
-        let part = |own: &&str| {
-            let holds = |c: &str| kinds.iter().filter(|kind| covers(own, kind)).all(|kind| is(kind, c));
-            ((*own).to_owned(), chosen(&holds))
-        };
-        let parts = kinds.iter().map(part).filter(|(_, categories)| !categories.is_empty()).collect();
-        Self { others: chosen(&|c| kinds.iter().all(|kind| !is(kind, c))), parts }
-    }
-}
-
-/// The categories that stand below none of the others.
-fn topmost<'c>(categories: impl Iterator<Item = &'c String>) -> Vec<String> {
-    let mut top: Vec<String> = Vec::new();
-    // In order, an ancestor comes before what it covers.
-    for category in categories {
-        if !top.iter().any(|above| covers(above, category)) {
-            top.push(category.clone());
-        }
-    }
-    top
 }

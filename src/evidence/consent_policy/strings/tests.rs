@@ -26,7 +26,8 @@ purposes:
 consent_strings:
   tcf:
     vendor: 755
-    purposes: { 1: essential.service, 2: marketing.advertising, 6: personalize.content, 7: [analytics, personalize.system] }
+    purposes:
+      { 1: essential.service, 2: marketing.advertising, 6: personalize.content, 7: [analytics, personalize.system] }
     custom_purposes: { 1: personalize }
     flexible: [2]
     special_features: { 1: user.location.precise }
@@ -66,7 +67,9 @@ fn all_given() -> TcString {
 
 fn said(policy: &Document<ConsentPolicy>, string: ConsentString) -> Result<BTreeSet<Said>, String> {
     let taxonomy = Taxonomy::fideslang().unwrap();
-    Translator::new(Some(&policy.value), &taxonomy).meaning(string).map(|translation| translation.said)
+    Translator::new(Some(&policy.value), vec![&policy.value], &taxonomy)
+        .meaning(string)
+        .map(|translation| translation.said)
 }
 
 /// Mechanism, status and the number of categories, for one purpose.
@@ -120,19 +123,42 @@ fn a_refused_consent_is_no_objection_and_an_objection_no_refused_consent() {
     let names = refusal.categories.len();
     assert_eq!(advertising(&no_consent), [("tcf", "expired", 0), ("tcf", "refused", names), interest("given")]);
     let objected = TcString { purposes_li_transparency: nothing, ..all_given() };
-    assert_eq!(advertising(&objected), [("tcf", "given", 0), interest("refused")]);
+    assert_eq!(advertising(&objected), [("tcf", "given", 0), interest("objected")]);
     let vendor = TcString { vendor_legitimate_interests: Ids::default(), ..all_given() };
-    assert_eq!(advertising(&vendor), [("tcf", "given", 0), interest("refused")]);
+    assert_eq!(advertising(&vendor), [("tcf", "given", 0), interest("objected")]);
     // Our entry is flexible in purpose 2: where the publisher requires the other basis, that one counts.
     let forbidden = restricted(RestrictionKind::NotAllowed, 2);
-    assert_eq!(advertising(&forbidden)[2], interest("refused"));
+    assert_eq!(advertising(&forbidden)[2], interest("objected"));
     let consent = restricted(RestrictionKind::RequireConsent, 2);
     assert_eq!(advertising(&consent), [("tcf", "given", 0), interest("given")]);
     let rigid = POLICY.replace("flexible: [2]", "flexible: []");
-    assert_eq!(of(&rigid, &consent, "marketing.advertising"), [("tcf", "given", 0), interest("refused")]);
+    assert_eq!(of(&rigid, &consent, "marketing.advertising"), [("tcf", "given", 0), interest("objected")]);
     let interests = restricted(RestrictionKind::RequireLegitimateInterest, 2);
     assert_eq!(advertising(&interests), [("tcf", "given", 0), interest("given")]);
     assert_eq!(of(&rigid, &interests, "marketing.advertising")[1].1, "refused");
+}
+
+/// Under a version that asks consent for browsing history, the legitimate interest of the earlier one must be no yes.
+#[test]
+fn a_basis_that_changes_over_time_is_never_taken_for_the_other() {
+    let (old, taxonomy) = (policy(POLICY), Taxonomy::fideslang().unwrap());
+    let new =
+        policy(&POLICY.replace("browsing_history, basis: legitimate_interests", "browsing_history, basis: consent"));
+    let versions = vec![&old.value, &new.value];
+    let statuses = |version: &Document<ConsentPolicy>, string: TcString| {
+        let translator = Translator::new(Some(&version.value), versions.clone(), &taxonomy);
+        let said = translator.meaning(ConsentString::Tcf(Box::new(string))).unwrap().said;
+        let ours = said.into_iter().filter(|s| s.mechanism == "tcf_legitimate_interest");
+        ours.map(|s| s.status).collect::<Vec<_>>()
+    };
+    let objected = TcString { purposes_li_transparency: BTreeSet::new(), ..all_given() };
+    for version in [&old, &new] {
+        assert_eq!(statuses(version, all_given()), [""; 0]);
+        assert_eq!(statuses(version, objected.clone()), ["objected"]);
+    }
+    let lenient = Translator::new(Some(&old.value), vec![&old.value], &taxonomy);
+    let said = lenient.meaning(ConsentString::Tcf(Box::new(all_given()))).unwrap().said;
+    assert!(said.iter().any(|s| s.mechanism == "tcf_legitimate_interest" && s.status == "given"));
 }
 
 #[test]
@@ -186,7 +212,9 @@ fn void_strings_say_nothing() {
     };
     let taxonomy = Taxonomy::fideslang().unwrap();
     let document = policy(POLICY);
-    let both = Translator::new(Some(&document.value), &taxonomy).meaning(ConsentString::Gpp(gpp)).unwrap();
+    let both = Translator::new(Some(&document.value), vec![&document.value], &taxonomy)
+        .meaning(ConsentString::Gpp(gpp))
+        .unwrap();
     assert!(both.unread.unwrap().contains("policy version 3"));
     assert_eq!(both.said.len(), 1);
 }
@@ -263,7 +291,7 @@ fn consents_of_children_and_for_sensitive_data() {
 fn what_is_not_read_is_told() {
     let taxonomy = Taxonomy::fideslang().unwrap();
     let document = policy(POLICY);
-    let translator = Translator::new(Some(&document.value), &taxonomy);
+    let translator = Translator::new(Some(&document.value), vec![&document.value], &taxonomy);
     let mixed = BTreeMap::from([(8, section(8, &[("SaleOptOut", &[1])], None)), (40, Section::Unread)]);
     let translation = translator.meaning(ConsentString::Gpp(Gpp { sections: mixed })).unwrap();
     assert_eq!(translation.said.len(), 1);
@@ -288,7 +316,7 @@ fn every_unknown_name_is_told_with_its_line() {
     let map = DataMap::default();
     let manifest: Document<Manifest> = Document::parse(
         Path::new("audit.yaml"),
-        "{probity: 1, system: {name: a, owner: b}, purposes: [{id: personalize}, {id: marketing.advertising}], evidence: {}}",
+        "{probity: 1, system: {name: a, owner: b}, evidence: {}, purposes: [{id: personalize}, {id: marketing}]}",
     )
     .unwrap();
     let error = document.check(&Taxonomy::fideslang().unwrap(), &manifest.value, &map).unwrap_err().to_string();
@@ -296,7 +324,7 @@ fn every_unknown_name_is_told_with_its_line() {
     let told = [
         "policy.yaml:13:14: context `wep` is in no dataset of the data map",
         "policy.yaml:15:13: vendors count from 1",
-        "policy.yaml:16:93: there is no purpose 25; expected 1 to 24",
+        "policy.yaml:17:85: there is no purpose 25; expected 1 to 24",
         "data use `personalise.content` is not in the taxonomy (did you mean `personalize.content`?)",
         "data category `user.location.precice` is not in the taxonomy (did you mean `user.location.precise`?)",
         "policy.yaml: `flexible` names purpose 3, which `purposes` does not",
