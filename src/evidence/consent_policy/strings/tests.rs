@@ -316,7 +316,8 @@ fn every_unknown_name_is_told_with_its_line() {
     let map = DataMap::default();
     let manifest: Document<Manifest> = Document::parse(
         Path::new("audit.yaml"),
-        "{probity: 1, system: {name: a, owner: b}, evidence: {}, purposes: [{id: personalize}, {id: marketing}]}",
+        "{probity: 1, system: {name: a, owner: b}, evidence: {}, \
+         purposes: [{id: personalize}, {id: marketing.advertising}]}",
     )
     .unwrap();
     let error = document.check(&Taxonomy::fideslang().unwrap(), &manifest.value, &map).unwrap_err().to_string();
