@@ -280,7 +280,7 @@ fn strings_that_the_policy_does_not_explain_stop_the_audit() {
     audit.with("policy.yaml", policy).run().refused(&[told]);
     let (audit, _) = shop();
     let policy = POLICY.replace("SaleOptOut", "SellOptOut");
-    let told = ["`SellOptOut` is no opt-out of the GPP", "did you mean `SaleOptOut`?", "policy.yaml:21"];
+    let told = ["`SellOptOut` is no opt-out of the GPP", "did you mean `SaleOptOut`?", "policy.yaml:20:29"];
     audit.with("policy.yaml", policy).run().refused(&told);
 }
 
