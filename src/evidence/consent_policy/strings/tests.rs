@@ -337,7 +337,8 @@ fn every_unknown_name_is_told_with_its_line() {
     }
     // The category is named twice, once for TC strings and once for GPP strings.
     assert_eq!(lines.len(), told.len() + 1, "{error}");
-    let error = Document::<ConsentPolicy>::parse(Path::new("p.yaml"), POLICY.replace("gpc:", "gcp:")).unwrap_err();
-    assert!(error.to_string().contains("unknown key `gcp` (did you mean `gpc`?)"), "{error}");
+    let error = Document::<ConsentPolicy>::parse(Path::new("p.yaml"), POLICY.replace("known_child:", "known_childs:"))
+        .unwrap_err();
+    assert!(error.to_string().contains("unknown key `known_childs` (did you mean `known_child`?)"), "{error}");
     assert!(self::policy(POLICY).value.consent_strings.is_some());
 }

@@ -264,7 +264,7 @@ mod tests {
             let apart = if let After::Sensitive(count) = layout.after { count } else { 0 };
             for (_, count, _) in layout.versions {
                 let kinds = layout.sensitive_kinds.len();
-                assert!(kinds >= count.max(&apart).to_owned(), "{}", layout.name);
+                assert!(kinds >= (*count).max(apart), "{}", layout.name);
             }
             for kind in layout.sensitive_kinds.iter().flat_map(|kinds| kinds.split(' ')) {
                 assert!(sensitive_kinds().any(|known| known == kind), "{kind}");
