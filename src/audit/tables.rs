@@ -12,8 +12,8 @@ use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
 use crate::manifest::Unit;
 use crate::progress::Progress;
-use crate::replay::log;
 use crate::replay::outcomes::Home;
+use crate::replay::{consent_strings, log};
 
 /// The tables that were handed over, read.
 #[derive(Default)]
@@ -63,6 +63,10 @@ impl Tables {
             let mut table = loader.load(sources).await?;
             if role == Role::Subjects {
                 log::prepare_subjects(engine, &mut table).await?;
+            }
+            if role == Role::ConsentRecords && table.present.contains("consent_string") {
+                progress.start("reading consent strings", 0);
+                consent_strings::expand(engine, &mut table, declared.policies.as_ref(), &declared.taxonomy).await?;
             }
             table.within(measure.max_rejected, &declared.manifest, role)?;
             tables.0.insert(role, table);

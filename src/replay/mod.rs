@@ -3,6 +3,7 @@
 //! The results are small tables; facts are made from them in plain Rust.
 
 pub mod consent;
+pub mod consent_strings;
 pub mod log;
 pub mod outcomes;
 pub mod static_joins;

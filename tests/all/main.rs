@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod consent;
+mod consent_strings;
 mod licences;
 mod lineage;
 mod open_bandit;
