@@ -49,8 +49,8 @@ pub struct Audit {
 /// Audits what `manifest` describes.
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
-    let mut declared = Declared::read(manifest)?;
     let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
+    let mut declared = Declared::read(manifest, &engine).await?;
     let tables = match options.static_only {
         true => Tables::default(),
         false => Tables::read(&engine, &declared, &options.progress).await?,

@@ -12,7 +12,7 @@ mod lineage;
 mod measure;
 
 pub use evidence::{Evidence, Format, Layout, Source};
-pub use lineage::{Dialect, LineageSource};
+pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use measure::{Measure, Metric, Segment, Unit};
 
 use crate::error::{Problem, Result, all_clear};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::tables::Tables;
+use crate::engine::Engine;
 use crate::error::{Result, all_clear};
 use crate::evidence::columns::Role;
 use crate::evidence::consent_policy::ConsentPolicy;
@@ -41,7 +42,7 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub fn read(path: &Path) -> Result<Self> {
+    pub async fn read(path: &Path, engine: &Engine) -> Result<Self> {
         let manifest = Manifest::read(path)?;
         let mut taxonomy = Taxonomy::fideslang()?;
         let evidence = &manifest.value.evidence;
@@ -80,7 +81,7 @@ impl Declared {
             }
         };
         check_names(&manifest, map.as_ref())?;
-        let lineage = Lineage::read(&manifest)?;
+        let lineage = Lineage::read(&manifest, engine).await?;
         let packs = rules::load(&manifest)?;
         documents.extend(
             packs
@@ -102,7 +103,7 @@ impl Declared {
         };
         let uses: Vec<Use> = uses.iter().map(|(usage, _)| usage.clone()).collect();
         let found = static_joins::find(lineage, map, &policy.value, &self.manifest.value, &uses);
-        lineage.table.reject(found.unknown);
+        lineage.reject(found.unknown);
         found.joins
     }
 
