@@ -4,6 +4,7 @@ mod bad_input;
 mod consent;
 mod licences;
 mod lineage;
+mod lineage_kinds;
 mod open_bandit;
 mod readers;
 mod scan;

@@ -54,7 +54,7 @@ fn nodes_and_columns_keep_their_places_however_the_file_is_laid_out() {
     let place = |line, column| Place { line, column };
     assert_eq!(manifest.place("model.a"), place(5, 5));
     assert_eq!(manifest.column_place("model.a", "y"), place(7, 19));
-    assert_eq!(manifest.column_place("source.s", "z"), place(9, 41));
+    assert_eq!(manifest.column_place("source.s", "z"), place(9, 40));
     // A column that is not there stands where its node does, and a node that is not there nowhere.
     assert_eq!(manifest.column_place("model.a", "q"), place(5, 5));
     assert_eq!(manifest.place("model.q"), Place::default());
@@ -81,7 +81,7 @@ fn upstream_goes_through_ephemeral_models_and_names_what_is_lacking() {
 fn what_is_broken_is_told_with_its_line_and_all_at_once() {
     let error = |text: &str| Manifest::read(Path::new("manifest.json"), text).unwrap_err().to_string();
     assert!(
-        error("{\n\"nodes\": {\n").starts_with("manifest.json:3:0: the file is no JSON from here on"),
+        error("{\n\"nodes\": {\n").starts_with("manifest.json:3: the file is no JSON from here on"),
         "{}",
         error("{\n")
     );

@@ -85,7 +85,17 @@ impl Reader<'_> {
                 parsed
             }
             (LineageFormat::Sql, Content::Text(text)) => sql::parse(&text, &data.name, source.dialect),
-            (LineageFormat::Openlineage, Content::Text(text)) => openlineage::read(&text, &data.name, source.dialect),
+            (LineageFormat::Openlineage, Content::Text(text)) => {
+                let parsed = openlineage::read(&text, &data.name, source.dialect);
+                let first = parsed.unparsed.first().filter(|_| parsed.unparsed.len() as u64 == parsed.statements);
+                if let (Some(first), None, true) = (first, source.format, self.manifest.resolve(&source.path).is_file())
+                {
+                    let message = format!("`{}` holds neither OpenLineage events nor a dbt manifest", data.name);
+                    let help = format!("line {}: {}", first.line, first.reason);
+                    return Err(self.manifest.problem(&source.path, message).help(help).into());
+                }
+                parsed
+            }
         };
         let lineage = &mut self.lineage;
         lineage.table.files.push(FileRead {

@@ -80,7 +80,7 @@ fn without_sql_a_node_is_made_of_whole_tables() {
 
 #[test]
 fn what_cannot_be_parsed_is_told_by_its_node_and_taken_whole() {
-    let broken = json!({"compiled_code": "select from where", "depends_on": {"nodes": BOTH}});
+    let broken = json!({"compiled_code": "select views of uid from web", "depends_on": {"nodes": BOTH}});
     let parsed = read(json!({"model.shop.f": node("model", "f", broken)}));
     let [fault] = &parsed.unparsed[..] else { panic!("{parsed:?}") };
     assert_eq!((fault.path.as_str(), fault.line), ("dbt/models/f.sql", 1));
