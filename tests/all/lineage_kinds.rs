@@ -78,7 +78,7 @@ fn a_dbt_model_that_joins_two_contexts_is_found_at_its_file() {
     let record = audit.run().audited(0);
     let source = json!([{"path": "dbt/models/f.sql", "line": 1, "run": "model.shop.f"}]);
     let fact = join(&record, "popular");
-    assert_eq!((&fact["sources"], &fact["link"]), (&source, &"shop.web.events.uid = shop.store.receipts.uid".into()));
+    assert_eq!((&fact["sources"], &fact["link"]), (&source, &"shop.store.receipts.uid = shop.web.events.uid".into()));
     let evidence = record["evidence"].as_array().expect("evidence");
     let file = evidence.iter().find(|file| file["role"] == "lineage").expect("the manifest");
     assert_eq!((&file["path"], &file["format"]), (&"dbt/target/manifest.json".into(), &"dbt".into()));

@@ -25,6 +25,8 @@ pub struct Manifest {
     pub adapter: Option<String>,
     pub project: Option<String>,
     pub nodes: BTreeMap<String, Node>,
+    /// Nodes that dbt passes over.
+    disabled: BTreeSet<String>,
     places: Places,
 }
 
@@ -103,6 +105,8 @@ struct Written {
     sources: BTreeMap<String, Value>,
     #[serde(default, deserialize_with = "or_default")]
     exposures: BTreeMap<String, Value>,
+    #[serde(default, deserialize_with = "or_default")]
+    disabled: Value,
 }
 
 /// What dbt writes: which of its artifacts a text is, e.g. `manifest` or `run-results`; None when it is not dbt's.
@@ -158,8 +162,10 @@ impl Manifest {
             }
         }
         all_clear(problems)?;
+        // Versions before 4 list them without their ids.
+        let disabled = written.disabled.as_object().into_iter().flat_map(|ids| ids.keys().cloned()).collect();
         let text = |key: &str| written.metadata.get(key).and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { adapter: text("adapter_type"), project: text("project_name"), nodes, places })
+        Ok(Self { adapter: text("adapter_type"), project: text("project_name"), nodes, disabled, places })
     }
 
     /// Where a node stands in the manifest.
@@ -180,7 +186,7 @@ impl Manifest {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
             for upstream in self.nodes.get(id).iter().flat_map(|node| &node.depends_on.nodes) {
-                if !seen.insert(upstream) {
+                if !seen.insert(upstream) || self.disabled.contains(upstream) {
                     continue;
                 }
                 let node = self.nodes.get(upstream).ok_or_else(|| upstream.clone())?;
@@ -199,9 +205,14 @@ impl Manifest {
 impl Node {
     /// The table it is, without quotes.
     pub fn relation(&self) -> Option<String> {
-        if let Some(name) = self.relation_name.as_deref().filter(|name| !name.trim().is_empty()) {
-            return Some(parts(name).join("."));
+        match self.relation_name.as_deref().filter(|name| !name.trim().is_empty()) {
+            Some(name) => Some(parts(name).join(".")),
+            None => self.full_name(),
         }
+    }
+
+    /// The table's name as dbt puts it together from database, schema and alias; some adapters leave out a part.
+    pub fn full_name(&self) -> Option<String> {
         let parts = [self.database.as_deref(), self.schema.as_deref(), Some(self.table()?)];
         let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
         Some(parts.join("."))

@@ -69,12 +69,15 @@ fn upstream_goes_through_ephemeral_models_and_names_what_is_lacking() {
         "model.e": {"schema": "x", "name": "e", "config": {"materialized": "ephemeral"},
                     "depends_on": {"nodes": ["source.web", "model.e"]}},
         "model.g": {"depends_on": {"nodes": ["model.gone"]}},
+        "model.h": {"depends_on": {"nodes": ["model.off"]}},
         "seed.s": {"schema": "x", "name": "s", "depends_on": null}},
+        "disabled": {"model.off": []},
         "sources": {"source.web": {"schema": "web", "identifier": "events"}}, "exposures": null}"#;
     let manifest = read(text);
     let all: Vec<String> = manifest.upstream("model.f").unwrap().into_iter().collect();
     assert_eq!(all, ["web.events", "x.s"]);
     assert_eq!(manifest.upstream("model.g"), Err("model.gone".to_owned()));
+    assert_eq!(manifest.upstream("model.h"), Ok(BTreeSet::new()));
 }
 
 #[test]

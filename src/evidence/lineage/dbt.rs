@@ -13,6 +13,11 @@ pub fn parse(manifest: &Manifest, name: &str, dialect: Dialect) -> Parsed {
     let dialect = manifest.adapter.as_deref().and_then(Dialect::of_database).unwrap_or(dialect);
     let mut parsed = Parsed::default();
     for (id, node) in &manifest.nodes {
+        if let (Some(relation), Some(full)) = (node.relation(), node.full_name())
+            && relation != full
+        {
+            parsed.aliases.insert((relation, full));
+        }
         let mut reader = Reader { manifest, dialect, id, node, path: path(manifest, node, name), parsed: &mut parsed };
         match node.resource_type.as_str() {
             "model" if node.is_ephemeral() => {}

@@ -74,12 +74,13 @@ const NO_LINEAGE: [&str; 43] = [
 const OUTER: [&str; 4] = ["begin", "end", "set", "start"];
 const INNER: [&str; 9] = ["select", "table", "insert", "merge", "update", "copy", "call", "execute", "values"];
 
-/// Reads one file.
+/// Reads one file; `table` is what the engine calls it.
 pub async fn read(
     engine: &Engine,
     manifest: &Document<Manifest>,
     source: &LineageSource,
     file: &DataFile,
+    table: &str,
 ) -> Result<Parsed> {
     let origins = origins(manifest, source, file)?;
     let columns: Vec<String> = origins.iter().flatten().cloned().collect();
@@ -87,14 +88,14 @@ pub async fn read(
     // Statements run over several lines.
     stream.any_text = true;
     let raw = StreamingTable::try_new(stream.schema.clone(), vec![Arc::new(stream)])?;
-    engine.session.deregister_table("query_log_raw")?;
-    engine.session.register_table("query_log_raw", Arc::new(raw))?;
+    let unread = format!("{table}_raw");
+    engine.session.register_table(unread.as_str(), Arc::new(raw))?;
     let cells: String = COLUMNS.iter().zip(&origins).map(|((name, _), origin)| cell(name, origin.as_deref())).collect();
-    engine.stage("query_log", &format!("SELECT {LINE}, {FAULT}{cells} FROM query_log_raw")).await?;
+    engine.stage(table, &format!("SELECT {LINE}, {FAULT}{cells} FROM {unread}")).await?;
 
     let mut parsed = Parsed::default();
     let faulty = format!(
-        "SELECT {LINE} AS line, coalesce({FAULT}, 'query is empty, or is not UTF-8 text') AS reason FROM query_log \
+        "SELECT {LINE} AS line, coalesce({FAULT}, 'query is empty, or is not UTF-8 text') AS reason FROM {table} \
          WHERE {FAULT} IS NOT NULL OR query IS NULL ORDER BY line"
     );
     let rows = engine.rows(&faulty).await?;
@@ -105,7 +106,7 @@ pub async fn read(
     }
     let distinct = format!(
         "SELECT query, dialect, count(*) AS times, min({LINE}) AS line, first_value(id ORDER BY {LINE}) AS id, \
-         first_value(job ORDER BY {LINE}) AS job FROM query_log WHERE {FAULT} IS NULL AND query IS NOT NULL \
+         first_value(job ORDER BY {LINE}) AS job FROM {table} WHERE {FAULT} IS NULL AND query IS NOT NULL \
          GROUP BY query, dialect ORDER BY line"
     );
     let rows = engine.rows(&distinct).await?;

@@ -71,7 +71,10 @@ impl Reader<'_> {
     async fn file(&mut self, source: &LineageSource, file: File) -> Result<()> {
         let File { data, format, content } = file;
         let parsed = match (format, content) {
-            (LineageFormat::QueryLog, _) => query_log::read(self.engine, self.manifest, source, &data).await?,
+            (LineageFormat::QueryLog, _) => {
+                let table = format!("query_log_{}", self.lineage.table.files.len());
+                query_log::read(self.engine, self.manifest, source, &data, &table).await?
+            }
             (_, Content::Broken(line)) => {
                 let reason = "the file is not UTF-8 text from here on".to_owned();
                 let unparsed = vec![Unparsed { path: data.name.clone(), line, reason }];

@@ -140,3 +140,11 @@ fn the_adapter_names_the_dialect_and_the_folder_the_file() {
         assert_eq!((parsed.flows[0].path.as_str(), sources(&parsed.flows[0])), (expected, vec!["lake.web.events"]));
     }
 }
+
+#[test]
+fn an_adapters_shorter_name_is_the_same_table() {
+    let spark = json!({"relation_name": "marts.f", "depends_on": {"nodes": BOTH}});
+    let parsed = read(json!({"model.shop.f": node("model", "f", spark)}));
+    assert_eq!(parsed.flows[0].target.as_deref(), Some("marts.f"));
+    assert_eq!(parsed.aliases, BTreeSet::from([("marts.f".to_owned(), "lake.marts.f".to_owned())]));
+}
