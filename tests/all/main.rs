@@ -8,5 +8,6 @@ mod lineage_kinds;
 mod open_bandit;
 mod readers;
 mod scan;
+mod sql_conformance;
 mod storefront;
 mod support;

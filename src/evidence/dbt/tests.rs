@@ -92,5 +92,6 @@ fn what_is_broken_is_told_with_its_line_and_all_at_once() {
     let two = error("{\"nodes\": {\n\"model.a\": {\"columns\": 3},\n\"model.b\": [1]}}");
     assert!(two.contains("manifest.json:2:1: `model.a`") && two.contains("manifest.json:3:1: `model.b`"), "{two}");
     // No depth of brackets is a fault of ours.
-    assert!(error(&"[".repeat(100_000)).contains("no JSON"));
+    let deep = format!("{{\"nodes\": {{\"model.a\": {}", "[".repeat(100_000));
+    assert!(error(&deep).contains("no JSON"));
 }

@@ -189,7 +189,7 @@ fn where_no_event_tells_of_columns_the_query_does() {
         let flows = read(&with_query(&query, "postgres", INPUTS));
         assert_eq!((flows.len(), flows[0].run.as_deref()), (1, Some("r1")), "{query}");
         assert_eq!((flows[0].target.as_deref(), flows[0].all_columns), (Some("shop.features.f"), true));
-        assert_eq!(keys(&flows[0]), ["shop.web.events.uid = shop.store.receipts.uid"]);
+        assert_eq!(keys(&flows[0]), ["shop.store.receipts.uid = shop.web.events.uid"]);
         assert_eq!(sources(&flows[0]), ["shop.store.receipts", "shop.web.events"]);
     }
     // A script's own tables are flows too.
