@@ -1,7 +1,8 @@
 //! A dbt manifest as a data map: what is noted under `meta` of its models, seeds, snapshots, sources and their columns.
 //!
 //! The keys are those of a fideslang file, under `meta.probity` or `meta.fides`; `data_categories` may also stand under
-//! `meta` itself. A node's schema is the dataset, its table the collection. A column that the project does not describe is not mapped.
+//! `meta` itself. A node's schema is the dataset, its table the collection. A column that the project does not describe
+//! is not mapped.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! dbt's `manifest.json`: what each node makes, from which others, by which SQL, and what is noted about it.
 //!
-//! Versions 1 to 12 of the artifact and what has come since: older ones call the compiled SQL `compiled_sql`, newer ones
-//! keep `meta` under `config` too. Keys that are not needed are not looked at.
+//! Versions 1 to 12 of the artifact and what has come since: older ones call the compiled SQL `compiled_sql`, newer
+//! ones keep `meta` under `config` too. Keys that are not needed are not looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -131,7 +131,8 @@ enum Content {
 }
 
 impl File {
-    /// What a file is, by what the manifest states, its name and what it holds; None for one that a folder holds besides.
+    /// What a file is, by what the manifest states, its name and what it holds; None for one that a folder holds
+    /// besides.
     fn of(manifest: &Document<Manifest>, source: &LineageSource, path: &Path, folder: bool) -> Result<Option<Self>> {
         let name = files::name_of(manifest, path);
         let lower = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
