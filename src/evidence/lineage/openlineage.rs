@@ -163,17 +163,19 @@ pub fn read(text: &str, path: &str, dialect: Dialect) -> Parsed {
     for mut whole in wholes.into_values() {
         let (sql, run) = (whole.sql.take(), whole.run.clone());
         let (told, untold): (Vec<_>, Vec<_>) = whole.outputs.into_iter().partition(|(_, output)| output.is_told());
+        // Where all that a run writes is told, its query has nothing to add.
+        let all_told = untold.is_empty() && !told.is_empty();
         let flows = |outputs| flows(outputs, &whole.inputs, &run, path);
         parsed.flows.extend(flows(told));
         let untold = flows(untold);
         match sql {
-            Some((line, sql)) => {
+            Some((line, sql)) if !all_told => {
                 let read =
                     sql.refine(untold, Flow { path: path.into(), line, run: run.clone(), ..Flow::default() }, dialect);
                 parsed.flows.extend(read.flows);
                 parsed.unparsed.extend(read.unparsed);
             }
-            None => parsed.flows.extend(untold),
+            _ => parsed.flows.extend(untold),
         }
     }
     parsed.flows.retain(|flow| !flow.sources.is_empty());
