@@ -59,8 +59,8 @@ pub struct Audit {
 /// Audits what `manifest` describes.
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
-    let mut declared = Declared::read(manifest)?;
     let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
+    let mut declared = Declared::read(manifest, &engine).await?;
     let tables = Tables::read(&engine, &declared, options.scope, &options.progress).await?;
     let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
     let as_of = declared.as_of(replayed.log.as_ref());

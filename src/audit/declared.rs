@@ -44,7 +44,7 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub fn read(path: &Path) -> Result<Self> {
+    pub async fn read(path: &Path, engine: &Engine) -> Result<Self> {
         let manifest = Manifest::read(path)?;
         let mut taxonomy = Taxonomy::fideslang()?;
         let evidence = &manifest.value.evidence;
@@ -77,7 +77,7 @@ impl Declared {
             return Err(problem.into());
         }
         check_names(&manifest, map.as_ref())?;
-        let lineage = Lineage::read(&manifest)?;
+        let lineage = Lineage::read(&manifest, engine).await?;
         let packs = rules::load(&manifest)?;
         documents.extend(
             packs
@@ -96,7 +96,7 @@ impl Declared {
         };
         let uses: Vec<Use> = uses.iter().map(|used| used.usage.clone()).collect();
         let found = static_joins::find(lineage, map, policies.latest(), &self.manifest.value, &uses);
-        lineage.table.reject(found.unknown);
+        lineage.reject(found.unknown);
         found.joins
     }
 
