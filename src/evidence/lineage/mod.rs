@@ -2,7 +2,7 @@
 //!
 //! What cannot be read is listed, never ignored: a statement that nobody could parse may join anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::files;
@@ -11,8 +11,14 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::yaml::Document;
 
+pub mod ancestry;
 pub mod openlineage;
+mod outputs;
+pub mod reach;
 pub mod sql;
+mod tables;
+
+pub use outputs::{Base, Bases, How, Output, Outputs};
 
 /// A statement or run that makes one table from others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +32,12 @@ pub struct Flow {
     /// Whether `columns` are all that are used; producers of events often leave out keys and filters.
     pub all_columns: bool,
     pub keys: BTreeSet<JoinKey>,
+    /// What each column that it makes comes from. None: that cannot be told column by column, and all that the flow reads
+    /// stands for each.
+    pub outputs: Option<Outputs>,
+    pub how: How,
+    /// Columns that it hashes. That hides no person, and tells what kind of key it is.
+    pub hashed: BTreeSet<Key>,
     /// As the record names it.
     pub path: String,
     pub line: u64,
@@ -92,6 +104,8 @@ pub struct Parsed {
     pub statements: u64,
     /// Other names of tables: the alias, then the name.
     pub aliases: BTreeSet<(String, String)>,
+    /// Columns of tables that a statement declares, in their order.
+    pub declared: BTreeMap<String, Vec<String>>,
 }
 
 /// All lineage that was handed over.
@@ -99,6 +113,8 @@ pub struct Parsed {
 pub struct Lineage {
     pub flows: Vec<Flow>,
     pub aliases: BTreeSet<(String, String)>,
+    /// Columns of tables that a statement declares, in their order.
+    pub declared: BTreeMap<String, Vec<String>>,
     /// The files, with a statement or event as a row; what could not be read, or leaves something open, as rejects.
     pub table: Table,
 }
@@ -149,6 +165,7 @@ impl Lineage {
                 });
                 lineage.flows.extend(parsed.flows);
                 lineage.aliases.extend(parsed.aliases);
+                lineage.declared.extend(parsed.declared);
                 let rejects = parsed.unparsed.into_iter();
                 lineage.table.rejects.extend(rejects.map(|u| Reject { file: u.path, line: u.line, reason: u.reason }));
             }
@@ -183,3 +200,6 @@ impl Format {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,8 @@ same_as: [[web, site]]
 
 fn found_with(lineage: &Lineage, policy: &str) -> Found {
     let manifest = Document::<Manifest>::parse(Path::new("audit.yaml"), MANIFEST).unwrap().value;
-    let map = crate::evidence::data_map::parse(MAP).unwrap();
+    let mut map = crate::evidence::data_map::parse(MAP).unwrap();
+    map.follow(lineage, &std::collections::BTreeMap::from([("raw.pageviews".into(), "web.events".into())]));
     let policy = Document::<ConsentPolicy>::parse(Path::new("policy.yaml"), policy).unwrap().value;
     find(lineage, &map, &policy, &manifest, &[])
 }
