@@ -115,7 +115,14 @@ enum Has {
 
 /// What was found out about tables on the way through.
 #[derive(Debug, Default)]
-pub(super) struct Session(HashMap<Node, Has>);
+pub(super) struct Session {
+    has: HashMap<Node, Has>,
+    /// How many tables that copy each other lie between the question and its answer.
+    depth: u32,
+}
+
+/// Copies of copies that are looked through for a column. Past it the answer is that nobody tells.
+const DEPTH: u32 = 200;
 
 impl Ancestry {
     /// `names` say which collection of the data map a name of the lineage means.
@@ -414,13 +421,18 @@ impl Ancestry {
     }
 
     fn has(&self, node: Node, session: &mut Session) -> Has {
-        if let Some(known) = session.0.get(&node) {
+        if let Some(known) = session.has.get(&node) {
             return *known;
         }
+        if session.depth == DEPTH {
+            return Has::Maybe;
+        }
         // Tables may copy each other in circles.
-        session.0.insert(node, Has::Maybe);
+        session.has.insert(node, Has::Maybe);
+        session.depth += 1;
         let found = self.look(node, session);
-        session.0.insert(node, found);
+        session.depth -= 1;
+        session.has.insert(node, found);
         found
     }
 

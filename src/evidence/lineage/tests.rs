@@ -108,8 +108,9 @@ fn columns_are_followed_one_by_one_to_any_depth() {
             "CREATE TABLE a AS SELECT * FROM web.events w JOIN store.receipts r ON w.page = r.sku;
              CREATE TABLE features.f AS SELECT lines AS score FROM a",
         ),
+        // Of nobody's data: then the map's own word for the score counts.
         (
-            "",
+            "features",
             "CREATE TABLE a AS SELECT * FROM store.receipts; CREATE TABLE features.f AS SELECT sku AS score FROM a
               JOIN stats.popularity p USING (sku)",
         ),
@@ -248,4 +249,27 @@ fn runs_are_followed_by_column_where_their_events_tell() {
     assert_eq!(contexts("{}", score), "store web");
     let fewer = format!(r#"{{"fields": {{"other": {{"inputFields": [{views}]}}}}, "dataset": [{page}]}}"#);
     assert_eq!(contexts(&fewer, score), "store web");
+}
+
+#[test]
+fn ten_thousand_statements_are_followed_to_the_end() {
+    let mut text = "CREATE TABLE t0 AS SELECT uid, lines AS v FROM store.receipts;
+        CREATE TABLE t1 AS SELECT uid, views AS v FROM web.events;\n"
+        .to_owned();
+    for n in 2..10_000 {
+        let (a, b) = (n - 1, n - 2);
+        let columns: String = (0..8).map(|c| format!(", a.v + {c} AS v{c}")).collect();
+        text += &match n % 3 {
+            0 => format!("CREATE TABLE t{n} AS SELECT * FROM t{a};\n"),
+            1 => format!("CREATE TABLE t{n} AS SELECT a.uid, a.v{columns} FROM t{a} a;\n"),
+            _ => {
+                format!("CREATE TABLE t{n} AS SELECT a.uid, a.v + b.v AS v FROM t{a} a JOIN t{b} b ON a.uid = b.uid;\n")
+            }
+        };
+    }
+    text += "INSERT INTO features.f (score) SELECT v FROM t9999";
+    let map = following(sql::parse(&text, "etl.sql", Dialect::Postgres));
+    let score = map.resolve("features.f.score").expect("mapped");
+    assert_eq!(score.contexts().into_iter().collect::<Vec<_>>(), ["store", "web"]);
+    assert_eq!(score.sources.len(), 4);
 }
