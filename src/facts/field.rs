@@ -53,7 +53,8 @@ impl FactKind for Field {
     const NAME: &'static str = "field";
     const DOC: &'static str = "One fact per strategy and input: whether the data map knows the field, its fideslang \
         categories, the contexts it was collected in, whether it is a special category, and its sources through \
-        `derived_from` and through lineage, column by column, to any depth. A hash or mask does not end a derivation; only a declared breaker does.";
+        `derived_from` and through lineage, column by column, to any depth. A hash or mask \
+        does not end a derivation; only a declared breaker does.";
     const NEEDS_LOG: bool = false;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

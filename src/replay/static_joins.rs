@@ -1,7 +1,7 @@
 //! Static joins: contexts that lineage combines into what a strategy reads, whether or not a log shows it.
 //!
-//! Asked column by column: of all that the columns which a strategy reads are made of, however many steps away. A hash or
-//! mask cuts nothing; only a declared breaker does.
+//! Asked column by column: of all that the columns which a strategy reads are made of, however many steps away. A hash
+//! or mask cuts nothing; only a declared breaker does.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -238,14 +238,16 @@ fn the_categories_of_ancestors_are_asked_about_as_well() {
 fn runs_of_jobs_tell_the_log_as_sql_does() {
     let side = |table: &str, column: &str, kind: &str| {
         format!(
-            r#"{{"namespace": "db", "name": "{table}", "field": "{column}", "transformations": [{{{kind}, "masking": true}}]}}"#
+            r#"{{"namespace": "db", "name": "{table}", "field": "{column}",
+            "transformations": [{{{kind}, "masking": true}}]}}"#
         )
     };
     let (value, joined) = (r#""type": "DIRECT", "subtype": "IDENTITY""#, r#""type": "INDIRECT", "subtype": "JOIN""#);
     let event = |dataset: &str| {
         let score = side("web.events", "views", value);
         format!(
-            r#"{{"run": {{"runId": "r-7"}}, "job": {{"name": "j"}}, "inputs": [{{"name": "web.events"}}, {{"name": "store.receipts"}}],
+            r#"{{"run": {{"runId": "r-7"}}, "job": {{"name": "j"}},
+            "inputs": [{{"name": "web.events"}}, {{"name": "store.receipts"}}],
             "outputs": [{{"name": "features.f", "facets": {{"columnLineage":
             {{"fields": {{"score": {{"inputFields": [{score}]}}}}, "dataset": [{dataset}]}}}}}}]}}"#
         )
@@ -266,8 +268,8 @@ fn runs_of_jobs_tell_the_log_as_sql_does() {
 fn what_does_not_reach_the_score_is_no_join() {
     for sql in [
         // Fetched, and dropped before the score.
-        "CREATE TABLE staging.t AS SELECT w.views, (SELECT sum(lines) FROM store.receipts r WHERE r.uid = w.uid) AS spent
-         FROM web.events w;
+        "CREATE TABLE staging.t AS SELECT w.views, (SELECT sum(lines) FROM store.receipts r WHERE r.uid = w.uid)
+         AS spent FROM web.events w;
          INSERT INTO features.f (score) SELECT views FROM staging.t",
         // Joined into a table that no strategy reads.
         "CREATE TABLE other.t AS SELECT w.views, r.lines FROM web.events w JOIN store.receipts r USING (uid);

@@ -32,8 +32,8 @@ pub struct Flow {
     /// Whether `columns` are all that are used; producers of events often leave out keys and filters.
     pub all_columns: bool,
     pub keys: BTreeSet<JoinKey>,
-    /// What each column that it makes comes from. None: that cannot be told column by column, and all that the flow reads
-    /// stands for each.
+    /// What each column that it makes comes from. None: that cannot be told column by column, and all that the flow
+    /// reads stands for each.
     pub outputs: Option<Outputs>,
     pub how: How,
     /// Columns that it hashes. That hides no person, and tells what kind of key it is.

@@ -1,6 +1,7 @@
 //! All that columns are made of, to any depth: nodes, the steps between them, and the contexts of each.
 //!
-//! Tables may feed each other in circles. Nodes of a circle are one group (Tarjan 1972), and stand for the same contexts.
+//! Tables may feed each other in circles. Nodes of a circle are one group (Tarjan 1972), and stand for the same
+//! contexts.
 
 use std::collections::{BTreeSet, HashMap};
 

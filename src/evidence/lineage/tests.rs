@@ -73,7 +73,8 @@ fn columns_are_followed_one_by_one_to_any_depth() {
         // Only the key, only a filter, only a group, only a condition: each a use.
         (
             "store web",
-            "CREATE TABLE features.f AS SELECT w.views AS score FROM web.events w JOIN store.receipts r ON w.uid = r.uid",
+            "CREATE TABLE features.f AS SELECT w.views AS score FROM web.events w
+             JOIN store.receipts r ON w.uid = r.uid",
         ),
         (
             "store web",
@@ -205,7 +206,8 @@ fn a_table_that_nobody_mapped_is_told_as_unknown() {
 fn run(lineage: &str) -> DataMap {
     let event = format!(
         r#"{{"run": {{"runId": "r1"}}, "job": {{"name": "j"}}, "inputs": [{{"name": "db.web.events"}},
-        {{"name": "db.store.receipts"}}], "outputs": [{{"name": "db.features.f", "facets": {{"columnLineage": {lineage}}}}}]}}"#
+        {{"name": "db.store.receipts"}}],
+        "outputs": [{{"name": "db.features.f", "facets": {{"columnLineage": {lineage}}}}}]}}"#
     );
     following(openlineage::parse(&event, "runs.jsonl"))
 }

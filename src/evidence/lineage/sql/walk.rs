@@ -262,7 +262,7 @@ impl Walk {
         bases
     }
 
-    /// Adds what the relations of a FROM clause bring in: a relation of which nothing is used decides by its rows alone.
+    /// Adds what the relations of a FROM clause bring in: one of which nothing is used decides by its rows alone.
     pub fn rows(&mut self, output: &mut Outputs, scopes: &Scopes) {
         for (_, relation) in scopes.frame() {
             output.rows.extend(relation.rows());

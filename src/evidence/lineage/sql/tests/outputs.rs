@@ -153,7 +153,8 @@ fn of_statements_that_write() {
             ("INSERT INTO f (a, b) SELECT * FROM web", "a: web.*; b: web.*"),
             ("INSERT INTO f SELECT uid, views FROM web", "uid: web.uid; views: web.views"),
             (
-                "INSERT INTO f (uid, n) SELECT uid, views FROM web ON CONFLICT (uid) DO UPDATE SET n = excluded.n + f.n",
+                "INSERT INTO f (uid, n) SELECT uid, views FROM web
+                 ON CONFLICT (uid) DO UPDATE SET n = excluded.n + f.n",
                 "uid: web.uid; n: web.views; n: f.n web.views",
             ),
             (
@@ -212,7 +213,8 @@ fn of_snowflake() {
             ),
             ("CREATE TABLE f AS SELECT hash(*) AS h FROM store", "h: store.*"),
             (
-                "CREATE TABLE f AS SELECT w.views FROM web w ASOF JOIN store s MATCH_CONDITION (w.ts >= s.ts) ON w.uid = s.uid",
+                "CREATE TABLE f AS SELECT w.views FROM web w
+                 ASOF JOIN store s MATCH_CONDITION (w.ts >= s.ts) ON w.uid = s.uid",
                 "views: web.views | store.ts store.uid web.ts web.uid",
             ),
             (
@@ -239,7 +241,8 @@ fn of_bigquery() {
             ("CREATE TABLE f AS SELECT w.device.cookie_id AS c FROM web w", "c: web.device.cookie_id"),
             ("CREATE TABLE f AS SELECT device.cookie_id AS c FROM web", "c: web.device.cookie_id"),
             (
-                "CREATE TABLE f AS SELECT w.views FROM `web` w JOIN `store` s ON FARM_FINGERPRINT(w.email) = s.email_hash",
+                "CREATE TABLE f AS SELECT w.views FROM `web` w
+                 JOIN `store` s ON FARM_FINGERPRINT(w.email) = s.email_hash",
                 "views: web.views | store.email_hash web.email",
             ),
             ("CREATE TABLE f AS SELECT uid FROM web UNION DISTINCT SELECT uid FROM store", "uid: store.uid web.uid"),
@@ -248,7 +251,8 @@ fn of_bigquery() {
                 "*: store | store.uid web.uid",
             ),
             (
-                "CREATE TABLE f AS SELECT uid, views FROM web WHERE true QUALIFY rank() OVER (PARTITION BY uid ORDER BY day) = 1",
+                "CREATE TABLE f AS SELECT uid, views FROM web WHERE true
+                 QUALIFY rank() OVER (PARTITION BY uid ORDER BY day) = 1",
                 "uid: web.uid; views: web.views | web.day web.uid",
             ),
             (
@@ -293,7 +297,8 @@ fn of_spark_and_hive() {
                     "uid: store.uid; l: store.lines | store.uid",
                 ),
                 (
-                    "CREATE TABLE f AS SELECT w.views FROM (SELECT uid, views FROM web DISTRIBUTE BY uid SORT BY day) w",
+                    "CREATE TABLE f AS SELECT w.views FROM
+                     (SELECT uid, views FROM web DISTRIBUTE BY uid SORT BY day) w",
                     "views: web.views",
                 ),
             ],
