@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Evidence;
 
+pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
 pub mod field;
 pub mod join;
+pub mod judged;
 pub mod outcome_parity;
 pub mod purpose;
 pub mod undeclared_personal_data;
@@ -71,6 +73,7 @@ kinds! {
     Field(field),
     DataUse(data_use),
     Join(join),
+    Coverage(coverage),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),

@@ -62,17 +62,8 @@ pub fn find(lineage: &Lineage, map: &DataMap, policy: &ConsentPolicy, manifest: 
         }
         let mut resolved = Resolved::default();
         inputs.iter().filter_map(|input| map.resolve(input)).for_each(|field| resolved.merge(field));
-        let usage = Use {
-            strategy: strategy.id.value.clone(),
-            purpose: Some(strategy.purpose.value.clone()),
-            jurisdiction: String::new(),
-            inputs_text: String::new(),
-            inputs,
-            unmapped: BTreeSet::new(),
-            resolved,
-            decisions: 0,
-        };
-        let asked = uses::ask(&usage, &strategy.purpose, policy, manifest, &mut Vec::new());
+        let usage = Use { inputs, resolved, ..Use::declared(manifest, map, &strategy.id) };
+        let asked = uses::ask(&usage, &strategy.purpose, policy, manifest, map, &mut Vec::new());
         for (contexts, ask) in asked.pairs {
             let pair = Pair::new(&reach, policy, (&contexts.0, &contexts.1));
             let meetings = pair.meetings();

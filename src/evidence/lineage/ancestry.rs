@@ -250,4 +250,3 @@ impl Ancestry {
         !self.is_made(node.table)
     }
 }
-

@@ -12,6 +12,7 @@ use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::verdict_name;
 use crate::facts::Fact;
+use crate::facts::coverage::Coverage;
 use crate::facts::evidence_quality::EvidenceQuality;
 use crate::facts::field::Field;
 use crate::facts::purpose::Purpose;
@@ -38,6 +39,7 @@ pub struct Page<'a> {
     pub scan: Scan<'a>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
+    pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
@@ -184,6 +186,7 @@ impl<'a> Page<'a> {
             fields: fields(record, &states),
             scan: scan(record, &states),
             uses: uses(record, &states),
+            coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
             parity: parity(record, &states),
             quality: rows(
@@ -234,6 +237,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Field(_) => ("mapped inputs", Some(Step::MapDataSensitivity)),
         Fact::DataUse(_) => ("uses of data", Some(Step::DesignForChoice)),
         Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
+        Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
