@@ -149,7 +149,7 @@ fn a_table_that_nobody_mapped_leaves_the_question_open() {
 
 #[test]
 fn a_misspelt_path_and_a_wrong_name_are_told_with_their_line() {
-    let line = MANIFEST.lines().count() + 1;
+    let line = with_sql(SQL).text("audit.yaml").lines().count();
     let audit = with_sql(SQL).replacing("audit.yaml", "etl/*.sql", "etl/feature.sql");
     audit.run().refused(&[&format!("audit.yaml:{line}"), "there is a `features.sql`"]);
     let named = "{ path: etl, names: { raw.t: web.event } }";
