@@ -297,11 +297,10 @@ fn at_place(expr: &Expr, output: &Outputs) -> Bases {
     let Expr::Value(value) = expr else { return Bases::new() };
     let Value::Number(number, _) = &value.value else { return Bases::new() };
     let place = number.to_string().parse::<usize>().unwrap_or(0);
-    let before = output.columns.iter().take(place);
-    if before.clone().any(|output| matches!(output, Output::All { .. })) {
+    if output.columns.iter().take(place).any(|output| matches!(output, Output::All { .. })) {
         return output.all();
     }
-    match before.last() {
+    match place.checked_sub(1).and_then(|index| output.columns.get(index)) {
         Some(Output::Column { bases, .. }) => bases.clone(),
         _ => Bases::new(),
     }
