@@ -52,7 +52,7 @@ impl Declared {
         let files: Vec<(PathBuf, String)> =
             evidence.data_map.iter().map(|at| (manifest.resolve(at), at.value.clone())).collect();
         documents.extend(files.iter().map(|(path, _)| ("data_map", path.clone())));
-        let map = if files.is_empty() { None } else { Some(DataMap::read(&files, &mut taxonomy)?) };
+        let mut map = if files.is_empty() { None } else { Some(DataMap::read(&files, &mut taxonomy)?) };
         for purpose in &manifest.value.purposes {
             if !taxonomy.data_uses.contains(&purpose.id.value) {
                 let problem =
@@ -78,6 +78,10 @@ impl Declared {
         }
         check_names(&manifest, map.as_ref())?;
         let lineage = Lineage::read(&manifest, engine).await?;
+        if let (Some(map), Some(lineage)) = (&mut map, &lineage) {
+            let names = manifest.value.evidence.lineage.iter().flat_map(|source| &source.names);
+            map.follow(lineage, &names.map(|(name, means)| (name.clone(), means.value.clone())).collect());
+        }
         let packs = rules::load(&manifest)?;
         documents.extend(
             packs

@@ -37,8 +37,11 @@ pub struct Field {
     pub collected_for: Vec<String>,
     /// How long it is kept, if stated.
     pub retention: Option<String>,
-    /// The fields it is derived from, to any depth.
+    /// The fields it is derived from, by the data map and by lineage, to any depth.
     pub sources: Vec<String>,
+    /// Tables among what it is derived from that nobody mapped and nothing makes: what they hold is not known.
+    #[serde(default)]
+    pub sources_unknown: Vec<String>,
     /// Decisions that used it: their row names it, or names none and the strategy declares it; null without a log.
     pub decisions: Option<u64>,
     pub mapped_at: Option<Place>,
@@ -50,7 +53,8 @@ impl FactKind for Field {
     const NAME: &'static str = "field";
     const DOC: &'static str = "One fact per strategy and input: whether the data map knows the field, its fideslang \
         categories, the contexts it was collected in, whether it is a special category, and its sources through \
-        `derived_from`, to any depth. A hash or mask does not end a derivation; only a declared breaker does.";
+        `derived_from` and through lineage, column by column, to any depth. A hash or mask \
+        does not end a derivation; only a declared breaker does.";
     const NEEDS_LOG: bool = false;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
@@ -64,6 +68,9 @@ impl FactKind for Field {
         }
         if let Some(nearest) = &self.nearest {
             evidence.push(Evidence::value("nearest mapped field", nearest));
+        }
+        if !self.sources_unknown.is_empty() {
+            evidence.push(Evidence::value("made from tables that nobody mapped", self.sources_unknown.join(", ")));
         }
         if let Some(decisions) = self.decisions {
             evidence.push(Evidence::value("decisions that used it", decisions.to_string()));
@@ -98,17 +105,17 @@ pub fn measure(manifest: &Manifest, map: &DataMap, uses: Option<&[Use]>) -> Vec<
             contexts: resolved.contexts().into_iter().collect(),
             context_declared: mapped.is_some_and(|f| {
                 // A derived field's context is that of its sources.
+                let is_derived = |key: &str| map.resolve(key).is_some_and(|field| !field.sources.is_empty());
+                let states = |key: &String| map.fields.get(key).is_some_and(|f| f.context_declared || is_derived(key));
                 f.context_declared
-                    || !f.derived_from.is_empty()
-                        && resolved.sources.iter().all(|s| {
-                            map.fields.get(s).is_some_and(|f| f.context_declared || !f.derived_from.is_empty())
-                        })
+                    || is_derived(&field) && resolved.unknown.is_empty() && resolved.sources.iter().all(states)
             }),
             special: resolved.special,
             identifiability: mapped.and_then(|f| f.identifiability.clone()),
             collected_for: mapped.map(|f| f.collected_for.clone()).unwrap_or_default(),
             retention: mapped.and_then(|f| f.retention.clone()),
             sources: resolved.sources.iter().cloned().collect(),
+            sources_unknown: resolved.unknown.iter().cloned().collect(),
             decisions,
             mapped_at: mapped.map(|f| Place { path: f.path.clone(), line: f.line }),
             nearest: if mapped.is_some() { None } else { nearest(&field, &known).map(str::to_owned) },

@@ -1,21 +1,21 @@
 //! Static joins: contexts that lineage combines into what a strategy reads, whether or not a log shows it.
 //!
-//! A table stands for what the data map says of it and for all that flows into it, however many steps away. Tables are
-//! followed whole, but for the columns that a statement takes from a mapped table that no lineage makes. A hash or mask
-//! cuts nothing; only a declared breaker does.
+//! Asked column by column: of all that the columns which a strategy reads are made of, however many steps away. A hash
+//! or mask cuts nothing; only a declared breaker does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::uses::{self, PairAsk, Use};
 use crate::evidence::consent_policy::ConsentPolicy;
 use crate::evidence::data_map::{DataMap, Resolved};
-use crate::evidence::lineage::{Flow, Lineage};
+use crate::evidence::lineage::Lineage;
+use crate::evidence::lineage::reach::Reach;
 use crate::evidence::table::Reject;
 use crate::manifest::Manifest;
 
-mod tables;
+mod link;
 
-use tables::Tables;
+use link::link;
 
 /// A pair of contexts that lineage combines for one strategy.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,9 +25,9 @@ pub struct StaticJoin {
     /// In alphabetical order.
     pub contexts: (String, String),
     pub ask: PairAsk,
-    /// The key that rows of the two contexts meet by.
+    /// The key that rows of the two contexts meet by, and what kind of identifier it is.
     pub link: Option<String>,
-    /// Columns that the statements use.
+    /// Columns of the two contexts that meet.
     pub fields: BTreeSet<String>,
     /// File, line and run of each statement or run that combines them.
     pub sources: BTreeSet<(String, u64, Option<String>)>,
@@ -41,51 +41,47 @@ pub struct Found {
     pub unknown: Vec<Reject>,
 }
 
-/// Asks of lineage what the replay asks of a log. `uses` are the log's, for inputs that only its rows name.
+/// Asks of lineage what the replay asks of a log. `map` follows the lineage; `uses` are the log's, for inputs that only
+/// its rows name.
 pub fn find(lineage: &Lineage, map: &DataMap, policy: &ConsentPolicy, manifest: &Manifest, uses: &[Use]) -> Found {
-    let tables = Tables::new(lineage, map, manifest);
-    let graph = Graph::new(lineage, &tables, map, policy);
     let mut found = Found::default();
     let mut unknown = BTreeMap::new();
     for strategy in &manifest.strategies {
         let mut inputs: BTreeSet<String> = strategy.inputs.iter().map(|input| input.value.clone()).collect();
         inputs.extend(uses.iter().filter(|u| u.strategy == *strategy.id).flat_map(|u| u.inputs.iter().cloned()));
-        let reached = graph.upstream(inputs.iter().map(|input| tables.of_field(input)).collect());
-        for edge in graph.edges.iter().filter(|edge| reached.contains(&edge.target)) {
-            for source in edge.sources.iter().filter(|source| !graph.known(source)) {
+        let read = inputs.iter().filter_map(|input| map.ancestry().find(map, input));
+        let reach = Reach::new(map.ancestry(), map, read);
+        for edge in reach.edges.iter().flatten().filter(|edge| reach.is_unknown(edge.to)) {
+            if let Some(flow) = edge.flow.map(|flow| &lineage.flows[flow]) {
+                let table = map.ancestry().table_name(reach.nodes[edge.to]);
                 let reason = format!(
-                    "`{source}` is read here and is in no dataset of the data map, so that its contexts are not known"
+                    "`{table}` is read here and is in no dataset of the data map, so that its contexts are not known"
                 );
-                unknown.entry((edge.flow.path.clone(), edge.flow.line)).or_insert(reason);
+                unknown.entry((flow.path.clone(), flow.line)).or_insert(reason);
             }
         }
         let mut resolved = Resolved::default();
-        for table in &reached {
-            resolved.merge(graph.stands_for.get(table).cloned().unwrap_or_default());
-        }
+        inputs.iter().filter_map(|input| map.resolve(input)).for_each(|field| resolved.merge(field));
         let usage = Use { inputs, resolved, ..Use::declared(manifest, map, &strategy.id) };
         let asked = uses::ask(&usage, &strategy.purpose, policy, manifest, map, &mut Vec::new());
         for (contexts, ask) in asked.pairs {
-            let pair = (contexts.0.as_str(), contexts.1.as_str());
-            let (mut edges, mut circles) = (Vec::new(), Vec::new());
-            for table in &reached {
-                let (joined, circle) = graph.combining(table, pair);
-                edges.extend(joined);
-                circles.extend(circle);
-            }
-            if edges.is_empty() {
-                edges = circles;
-            }
-            if edges.is_empty() {
+            let pair = Pair::new(&reach, policy, (&contexts.0, &contexts.1));
+            let meetings = pair.meetings();
+            if meetings.is_empty() {
                 continue;
             }
+            let flows: BTreeSet<usize> = meetings.iter().map(|meeting| meeting.flow).collect();
+            let place = |flow: &usize| {
+                let flow = &lineage.flows[*flow];
+                (flow.path.clone(), flow.line, flow.run.clone())
+            };
             found.joins.push(StaticJoin {
                 strategy: usage.strategy.clone(),
                 purpose: strategy.purpose.value.clone(),
                 ask,
-                link: edges.iter().find_map(|edge| graph.link(edge, pair)),
-                fields: edges.iter().flat_map(|edge| graph.fields(edge, pair)).collect(),
-                sources: edges.iter().map(|e| (e.flow.path.clone(), e.flow.line, e.flow.run.clone())).collect(),
+                link: flows.iter().find_map(|flow| link(lineage, *flow, map, &pair)),
+                fields: pair.fields(&meetings),
+                sources: flows.iter().map(place).collect(),
                 contexts,
             });
         }
@@ -94,191 +90,118 @@ pub fn find(lineage: &Lineage, map: &DataMap, policy: &ConsentPolicy, manifest: 
     found
 }
 
-/// A flow, with its tables under the names that stand for them.
-struct Edge<'a> {
-    flow: &'a Flow,
-    target: String,
-    sources: BTreeSet<String>,
+/// A flow that brings a pair together in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Meeting {
+    /// By its place in the lineage.
+    flow: usize,
+    /// The column, by its place in the reach.
+    place: usize,
 }
 
-struct Graph<'a> {
-    tables: &'a Tables<'a>,
-    map: &'a DataMap,
-    policy: &'a ConsentPolicy,
-    edges: Vec<Edge<'a>>,
-    /// Tables that some flow makes.
-    made: BTreeSet<String>,
-    /// All that a table stands for, contexts under their one name.
-    stands_for: BTreeMap<String, Resolved>,
+/// Where the two contexts of a pair are, among all that a strategy's inputs are made of.
+struct Pair<'a> {
+    reach: &'a Reach<'a>,
+    /// For each node, whether it stands for the one and the other.
+    holds: Vec<(bool, bool)>,
 }
 
-impl<'a> Graph<'a> {
-    fn new(lineage: &'a Lineage, tables: &'a Tables<'a>, map: &'a DataMap, policy: &'a ConsentPolicy) -> Self {
-        let edge = |flow: &'a Flow| {
-            Some(Edge {
-                flow,
-                target: tables.of(flow.target.as_ref()?),
-                sources: flow.sources.iter().map(|source| tables.of(source)).collect(),
-            })
-        };
-        let edges: Vec<Edge> = lineage.flows.iter().filter_map(edge).collect();
-        let made = edges.iter().map(|edge| edge.target.clone()).collect();
-        let mut graph = Self { tables, map, policy, edges, made, stands_for: BTreeMap::new() };
-        let all: BTreeSet<String> =
-            graph.edges.iter().flat_map(|e| e.sources.iter().cloned().chain([e.target.clone()])).collect();
-        for table in all {
-            let own = graph.own(&table);
-            graph.stands_for.insert(table, own);
+impl<'a> Pair<'a> {
+    fn new(reach: &'a Reach<'a>, policy: &ConsentPolicy, (a, b): (&str, &str)) -> Self {
+        let has = |place: usize, context: &str| reach.contexts(place).iter().any(|c| policy.canonical(c) == context);
+        let holds = (0..reach.nodes.len()).map(|place| (has(place, a), has(place, b))).collect();
+        Self { reach, holds }
+    }
+
+    fn any(&self, place: usize) -> bool {
+        self.holds[place].0 || self.holds[place].1
+    }
+
+    fn both(&self, place: usize) -> bool {
+        self.holds[place] == (true, true)
+    }
+
+    /// The flows that bring the pair together first.
+    fn meetings(&self) -> BTreeSet<Meeting> {
+        let (mut joined, mut circles) = (BTreeSet::new(), BTreeSet::new());
+        for place in (0..self.reach.nodes.len()).filter(|place| self.both(*place)) {
+            self.at(place, &mut joined, &mut circles);
         }
-        // What flows in is added until nothing changes; tables may feed each other in circles.
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for index in 0..graph.edges.len() {
-                let edge = &graph.edges[index];
-                if graph.is_cut(&edge.target) {
-                    continue;
-                }
-                let mut sum = Resolved::default();
-                edge.sources.iter().for_each(|source| sum.merge(graph.read(edge, source)));
-                let into = graph.stands_for.entry(edge.target.clone()).or_default();
-                let before = into.parts.clone();
-                into.merge(sum);
-                changed |= into.parts != before;
-            }
+        if joined.is_empty() {
+            joined = circles;
         }
-        graph
+        if joined.is_empty() { self.side_by_side() } else { joined }
     }
 
-    /// Whether the contexts of a table can be known: it is mapped, or made from others.
-    fn known(&self, table: &str) -> bool {
-        self.made.contains(table) || self.tables.is_mapped(table)
-    }
-
-    /// What the data map says of a table.
-    fn own(&self, table: &str) -> Resolved {
-        // What is made was collected where its sources were, unless the map says otherwise.
-        let made = self.made.contains(table);
-        let fields = self.map.fields.iter().filter(|(_, field)| field.collection == table);
-        let stated = fields.filter(|(_, field)| !made || field.context_declared || !field.derived_from.is_empty());
-        let mut own = Resolved::default();
-        stated.for_each(|(key, _)| own.merge(self.field(key)));
-        own
-    }
-
-    fn field(&self, key: &str) -> Resolved {
-        let resolved = self.map.resolve(key).unwrap_or_default();
-        let mut canonical = Resolved { special: resolved.special, ..Resolved::default() };
-        for ((category, context), special) in resolved.parts {
-            *canonical.parts.entry((category, self.policy.canonical(&context).to_owned())).or_default() |= special;
+    /// The flows into a column that bring the pair together there, and not before; and, apart, those that only hand on
+    /// what goes round in a circle.
+    fn at(&self, place: usize, joined: &mut BTreeSet<Meeting>, circles: &mut BTreeSet<Meeting>) {
+        let mut flows: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for edge in &self.reach.edges[place] {
+            flows.entry(edge.flow).or_default().push(edge.to);
         }
-        canonical
-    }
-
-    /// Whether a breaker ends what a table is derived from: one of its fields has it, and the others hold nothing personal.
-    fn is_cut(&self, table: &str) -> bool {
-        let fields = || self.map.fields.iter().filter(|(_, field)| field.collection == table);
-        fields().any(|(_, field)| field.breaker.is_some())
-            && fields().all(|(key, _)| self.map.resolve(key).is_some_and(|field| field.parts.is_empty()))
-    }
-
-    /// What a flow takes from one of its sources.
-    fn read(&self, edge: &Edge, source: &str) -> Resolved {
-        self.columns(edge, source).unwrap_or_else(|| self.stands_for.get(source).cloned().unwrap_or_default())
-    }
-
-    /// The same by column; None when not all of them are known.
-    fn columns(&self, edge: &Edge, source: &str) -> Option<Resolved> {
-        let flow = edge.flow;
-        if !flow.all_columns || self.made.contains(source) || flow.columns.iter().any(|c| c.table.is_none()) {
-            return None;
-        }
-        let mut sum = Resolved::default();
-        let of_it = |table: &Option<String>| table.as_ref().is_some_and(|table| self.tables.of(table) == source);
-        let mut any = false;
-        for column in flow.columns.iter().filter(|column| of_it(&column.table)) {
-            let key = format!("{source}.{}", column.name);
-            let field = self.map.fields.keys().find(|known| known.eq_ignore_ascii_case(&key))?;
-            sum.merge(self.field(field));
-            any = true;
-        }
-        any.then_some(sum)
-    }
-
-    /// The tables that feed `tables`, themselves included, up to the next breaker.
-    fn upstream(&self, tables: Vec<String>) -> BTreeSet<String> {
-        let mut reached = BTreeSet::new();
-        let mut next = tables;
-        while let Some(table) = next.pop() {
-            if !self.is_cut(&table) && reached.insert(table.clone()) {
-                let into = self.edges.iter().filter(|edge| edge.target == table);
-                next.extend(into.flat_map(|edge| edge.sources.iter().cloned()));
-            }
-        }
-        reached
-    }
-
-    /// The flows into a table that bring a pair together there, and not before; and, apart, those that only hand on what
-    /// goes round in a circle.
-    fn combining(&self, table: &str, (a, b): (&str, &str)) -> (Vec<&Edge<'a>>, Vec<&Edge<'a>>) {
-        let has = |resolved: &Resolved, context: &str| resolved.parts.keys().any(|(_, c)| c == context);
-        let both = |resolved: &Resolved| has(resolved, a) && has(resolved, b);
-        let (mut joined, mut parts, mut circles, mut before) = (Vec::new(), Vec::new(), Vec::new(), false);
-        if !self.stands_for.get(table).is_some_and(both) {
-            return (joined, circles);
-        }
-        for edge in self.edges.iter().filter(|edge| edge.target == table) {
-            let reads: Vec<(&String, Resolved)> = edge.sources.iter().map(|s| (s, self.read(edge, s))).collect();
-            let holds_a = || reads.iter().filter(|(_, read)| has(read, a));
-            let holds_b = || reads.iter().filter(|(_, read)| has(read, b));
-            if holds_a().next().is_none() || holds_b().next().is_none() {
-                if holds_a().chain(holds_b()).next().is_some() {
-                    parts.push(edge);
+        let (mut parts, mut here, mut before) = (Vec::new(), false, false);
+        for (flow, sources) in &flows {
+            let sum = sources
+                .iter()
+                .fold((false, false), |(a, b), source| (a || self.holds[*source].0, b || self.holds[*source].1));
+            let Some(flow) = *flow else {
+                // The data map says that it is made of both; all of a table is no more than each of its columns.
+                before |= sum == (true, true) && !self.reach.is_all(place);
+                continue;
+            };
+            let meeting = Meeting { flow, place };
+            if sum != (true, true) {
+                if sum != (false, false) {
+                    parts.push(meeting);
                 }
                 continue;
             }
-            let handed_on = |(source, read): &&(&String, Resolved)| {
-                *source != table && self.made.contains(*source) && both(read) && !self.feeds(table, source)
-            };
-            let meets = holds_a().any(|(one, read)| {
-                holds_b().any(|(other, _)| one != other) || (both(read) && !self.made.contains(*one))
+            let is_circle = |source: usize| self.reach.is_circle(place, source);
+            let handed_on = |source: &usize| self.both(*source) && self.reach.is_made(*source) && !is_circle(*source);
+            let old = |source: usize| self.both(source) && is_circle(source);
+            let meets = sources.iter().filter(|one| self.holds[**one].0).any(|one| {
+                let mut others = sources.iter().filter(|other| self.holds[**other].1);
+                (self.both(*one) && !self.reach.is_made(*one))
+                    || others.any(|other| one != other && !(old(*one) && old(*other)))
             });
-            match (reads.iter().any(|read| handed_on(&read)), meets) {
-                (true, _) => before = true,
-                (false, true) => joined.push(edge),
-                (false, false) => circles.push(edge),
+            if sources.iter().any(handed_on) {
+                before = true;
+            } else if meets {
+                here = true;
+                joined.insert(meeting);
+            } else {
+                circles.insert(meeting);
             }
         }
-        if joined.is_empty() && !before && !both(&self.own(table)) {
+        if !here && !before {
             // Several flows, each with its part.
-            joined = parts;
+            joined.extend(parts);
         }
-        (joined, circles)
     }
 
-    /// Whether one table is among those that another is made from.
-    fn feeds(&self, one: &str, other: &str) -> bool {
-        self.upstream(vec![other.to_owned()]).contains(one)
+    /// The flows that fill two columns of one table, each from its own context, for a strategy that reads both.
+    fn side_by_side(&self) -> BTreeSet<Meeting> {
+        let mut found = BTreeSet::new();
+        let read = || self.reach.starts().filter(|place| self.any(*place) && self.reach.is_made(*place));
+        for place in read() {
+            let table = self.reach.nodes[place].table();
+            let mut others = read().filter(|other| self.reach.nodes[*other].table() == table);
+            if others.any(|other| self.holds[other] != self.holds[place]) {
+                let flows =
+                    self.reach.edges[place].iter().filter(|edge| self.any(edge.to)).filter_map(|edge| edge.flow);
+                found.extend(flows.map(|flow| Meeting { flow, place }));
+            }
+        }
+        found
     }
 
-    /// The key by which a flow joins tables of the two contexts.
-    fn link(&self, edge: &Edge, (a, b): (&str, &str)) -> Option<String> {
-        let has = |table: &Option<String>, context: &str| {
-            let table = table.as_ref().map(|table| self.tables.of(table));
-            table.is_some_and(|table| self.read(edge, &table).parts.keys().any(|(_, c)| c == context))
-        };
-        let joins = |left: &Option<String>, right: &Option<String>| {
-            (has(left, a) && has(right, b)) || (has(left, b) && has(right, a))
-        };
-        let key = edge.flow.keys.iter().find(|key| joins(&key.left.table, &key.right.table))?;
-        Some(format!("{} = {}", key.left.text(), key.right.text()))
-    }
-
-    /// The columns that a flow uses of tables of the two contexts, by the names of the data map.
-    fn fields(&self, edge: &Edge, (a, b): (&str, &str)) -> BTreeSet<String> {
-        let named = edge.flow.columns.iter().filter_map(|c| Some((self.tables.of(c.table.as_ref()?), &c.name)));
-        let of_pair = |table: &String| self.read(edge, table).parts.keys().any(|(_, c)| c == a || c == b);
-        named.filter(|(table, _)| of_pair(table)).map(|(table, name)| format!("{table}.{name}")).collect()
+    /// The columns of the two contexts that meet, by the names of the data map.
+    fn fields(&self, meetings: &BTreeSet<Meeting>) -> BTreeSet<String> {
+        let sources = meetings.iter().flat_map(|meeting| {
+            self.reach.edges[meeting.place].iter().filter(|edge| edge.flow == Some(meeting.flow)).map(|edge| edge.to)
+        });
+        sources.filter(|place| self.any(*place)).map(|place| self.reach.name(place)).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 //! and `identifiability` (field); a key that is nearly one of them is an error, for a misspelt one would be ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -15,7 +16,9 @@ mod read;
 use read::{File, Reader};
 
 use crate::error::{Problem, Result, all_clear};
-use crate::evidence::taxonomy::{Taxonomy, is_personal};
+use crate::evidence::lineage::Lineage;
+use crate::evidence::lineage::ancestry::Ancestry;
+use crate::evidence::taxonomy::Taxonomy;
 use crate::yaml::Document;
 
 /// Every field that the organisation mapped, by `dataset.collection.field`.
@@ -26,6 +29,8 @@ pub struct DataMap {
     pub declarations: Vec<Declaration>,
     /// Whether any file maps a system.
     pub has_systems: bool,
+    /// What its fields are made of.
+    ancestry: Arc<Ancestry>,
 }
 
 /// A mapped field, as the map states it.
@@ -78,10 +83,13 @@ pub struct Resolved {
     pub special: bool,
     /// Ancestors, to any depth.
     pub sources: BTreeSet<String>,
+    /// Tables among the ancestors that nobody mapped and nothing makes: what they hold is not known.
+    pub unknown: BTreeSet<String>,
 }
 
 impl Resolved {
-    fn part(&mut self, category: &str, context: &str, special: bool) {
+    /// Adds one part.
+    pub fn part(&mut self, category: &str, context: &str, special: bool) {
         *self.parts.entry((category.to_owned(), context.to_owned())).or_default() |= special;
     }
 
@@ -93,6 +101,7 @@ impl Resolved {
         self.categories.extend(other.categories);
         self.special |= other.special;
         self.sources.extend(other.sources);
+        self.unknown.extend(other.unknown);
     }
 
     /// The contexts that personal data in it was collected in.
@@ -126,7 +135,19 @@ impl DataMap {
         }
         all_clear(problems)?;
         map.check_derivations(&documents)?;
+        map.follow(&Lineage::default(), &BTreeMap::new());
         Ok(map)
+    }
+
+    /// Lets fields stand for what lineage makes them of as well. `names` say which `dataset.collection` a name of the
+    /// lineage means.
+    pub fn follow(&mut self, lineage: &Lineage, names: &BTreeMap<String, String>) {
+        self.ancestry = Arc::new(Ancestry::new(self, lineage, names));
+    }
+
+    /// What its fields are made of.
+    pub fn ancestry(&self) -> &Ancestry {
+        &self.ancestry
     }
 
     /// The contexts that the map knows.
@@ -134,43 +155,9 @@ impl DataMap {
         self.fields.values().map(|field| field.context.as_str()).collect()
     }
 
-    /// What `field` stands for; None when the map does not know it.
+    /// What `field` stands for; None when neither the map nor lineage knows it.
     pub fn resolve(&self, field: &str) -> Option<Resolved> {
-        let mut resolved = Resolved::default();
-        self.collect(field, &mut resolved)?;
-        resolved.sources.remove(field);
-        Some(resolved)
-    }
-
-    fn collect(&self, key: &str, into: &mut Resolved) -> Option<()> {
-        let field = self.fields.get(key)?;
-        if !into.sources.insert(key.to_owned()) {
-            return Some(());
-        }
-        into.categories.extend(field.categories.iter().cloned());
-        if field.breaker.is_some() {
-            return Some(());
-        }
-        into.special |= field.special;
-        if field.categories.is_empty() && field.derived_from.is_empty() {
-            into.part("", &field.context, field.special);
-        }
-        for category in field.categories.iter().filter(|category| is_personal(category)) {
-            // What is derived was collected where its sources were, not where it happens to be kept.
-            if field.derived_from.is_empty() {
-                into.part(category, &field.context, field.special);
-            } else {
-                for source in &field.derived_from {
-                    for context in self.resolve(source).map(|r| r.contexts()).unwrap_or_default() {
-                        into.part(category, &context, field.special);
-                    }
-                }
-            }
-        }
-        for source in &field.derived_from {
-            self.collect(source, into)?;
-        }
-        Some(())
+        self.ancestry.resolve(self, field)
     }
 
     fn check_derivations(&self, documents: &[(Document<File>, String)]) -> Result<()> {

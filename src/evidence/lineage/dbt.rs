@@ -50,6 +50,7 @@ impl Reader<'_> {
         self.parsed.statements += 1;
         if let Some(sql) = self.node.sql() {
             let read = sql::parse(sql, &self.path, self.dialect);
+            self.parsed.declared.extend(read.declared);
             if read.unparsed.is_empty() {
                 for flow in read.flows {
                     let flow = self.flow(flow.target.clone().or_else(|| target.clone()), flow);
@@ -86,6 +87,7 @@ impl Reader<'_> {
             return;
         }
         let read = sql::parse(&written, &self.path, self.dialect);
+        self.parsed.declared.extend(read.declared);
         let flows: Vec<Flow> = read.flows.into_iter().map(|flow| self.flow(flow.target.clone(), flow)).collect();
         self.parsed.flows.extend(flows);
         for fault in read.unparsed {

@@ -6,11 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{Reject, Table};
 
+pub mod ancestry;
 pub mod dbt;
 pub mod openlineage;
+mod outputs;
 pub mod query_log;
+pub mod reach;
 mod sources;
 pub mod sql;
+mod tables;
+
+pub use outputs::{Base, Bases, How, Output, Outputs};
 
 /// A statement or run that makes one table from others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +30,12 @@ pub struct Flow {
     /// Whether `columns` are all that are used; producers of events often leave out keys and filters.
     pub all_columns: bool,
     pub keys: BTreeSet<JoinKey>,
+    /// What each column that it makes comes from. None: that cannot be told column by column, and all that the flow
+    /// reads stands for each.
+    pub outputs: Option<Outputs>,
+    pub how: How,
+    /// Columns that it hashes. That hides no person, and tells what kind of key it is.
+    pub hashed: BTreeSet<Key>,
     /// As the record names it.
     pub path: String,
     pub line: u64,
@@ -90,6 +102,8 @@ pub struct Parsed {
     pub statements: u64,
     /// Other names of tables: the alias, then the name.
     pub aliases: BTreeSet<(String, String)>,
+    /// Columns of tables that a statement declares, in their order.
+    pub declared: BTreeMap<String, Vec<String>>,
 }
 
 /// All lineage that was handed over.
@@ -99,6 +113,8 @@ pub struct Lineage {
     pub aliases: BTreeSet<(String, String)>,
     /// Files that a dbt manifest tells of, by the manifest that was read for them.
     pub within: BTreeMap<String, String>,
+    /// Columns of tables that a statement declares, in their order.
+    pub declared: BTreeMap<String, Vec<String>>,
     /// The files, with a statement or event as a row; what could not be read, or leaves something open, as rejects.
     pub table: Table,
 }
@@ -116,3 +132,6 @@ impl Lineage {
         self.table.rejects.sort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Column, Flow, JoinKey, Key, Parsed, Unparsed, Why};
+use super::{Base, Column, Flow, JoinKey, Key, Outputs, Parsed, Unparsed, Why};
 use crate::manifest::Dialect;
 
 mod explicit;
@@ -90,7 +90,34 @@ struct InputField {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Transformation {
+    r#type: Option<String>,
     subtype: Option<String>,
+    masking: bool,
+}
+
+impl Transformation {
+    fn why(&self) -> Why {
+        match self.subtype.as_deref().map(str::to_uppercase).as_deref() {
+            Some("JOIN") => Why::JoinKey,
+            Some("FILTER" | "CONDITIONAL") => Why::Filter,
+            Some("GROUP_BY" | "SORT" | "WINDOW") => Why::Group,
+            _ if self.is_indirect() => Why::Filter,
+            _ => Why::Selected,
+        }
+    }
+
+    fn is_indirect(&self) -> bool {
+        self.r#type.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("INDIRECT"))
+    }
+
+    /// Whether it decides which rows there are, and so counts for every column, under whichever it is told.
+    fn is_of_rows(&self) -> bool {
+        match self.subtype.as_deref().map(str::to_uppercase).as_deref() {
+            Some("JOIN" | "FILTER" | "GROUP_BY" | "SORT") => true,
+            Some("CONDITIONAL" | "WINDOW") => false,
+            _ => self.is_indirect(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -270,9 +297,12 @@ fn flows(outputs: Vec<(String, Output)>, inputs: &BTreeSet<String>, run: &Option
         for field in fields {
             flow.sources.insert(field.name.clone());
             // A field without transformations is read for its value. Whether it was masked changes nothing.
-            let mut why: Vec<Why> = field.transformations.iter().map(|t| why(t.subtype.as_deref())).collect();
+            let mut why: Vec<Why> = field.transformations.iter().map(Transformation::why).collect();
             if why.is_empty() {
                 why.push(Why::Selected);
+            }
+            if field.transformations.iter().any(|t| t.masking) {
+                flow.hashed.insert(Key { table: Some(field.name.clone()), column: field.field.clone() });
             }
             for why in why {
                 if why == Why::JoinKey {
@@ -286,18 +316,39 @@ fn flows(outputs: Vec<(String, Output)>, inputs: &BTreeSet<String>, run: &Option
                 flow.keys.insert(JoinKey { left: left.clone(), right: right.clone() });
             }
         }
+        flow.outputs = by_column(&lineage, &flow.sources);
         flow
     };
     outputs.into_iter().map(flow).collect()
 }
 
-fn why(subtype: Option<&str>) -> Why {
-    match subtype.map(str::to_uppercase).as_deref() {
-        Some("JOIN") => Why::JoinKey,
-        Some("FILTER" | "CONDITIONAL") => Why::Filter,
-        Some("GROUP_BY" | "SORT" | "WINDOW") => Why::Group,
-        _ => Why::Selected,
+/// What each column comes from; None when no event tells.
+fn by_column(lineage: &[ColumnLineage], sources: &BTreeSet<String>) -> Option<Outputs> {
+    let mut outputs = Outputs::default();
+    let mut tells_rows = false;
+    for (name, inputs) in lineage.iter().flat_map(|facet| &facet.fields) {
+        let mut bases = BTreeSet::new();
+        for field in &inputs.input_fields {
+            let base = || Base::of(&field.name, &field.field);
+            tells_rows |= field.transformations.iter().any(Transformation::is_indirect);
+            if field.transformations.iter().any(Transformation::is_of_rows) {
+                outputs.rows.insert(base());
+            }
+            if field.transformations.is_empty() || !field.transformations.iter().all(Transformation::is_of_rows) {
+                bases.insert(base());
+            }
+        }
+        outputs.push(name, bases);
     }
+    for field in lineage.iter().flat_map(|facet| &facet.dataset) {
+        tells_rows = true;
+        outputs.rows.insert(Base::of(&field.name, &field.field));
+    }
+    if !tells_rows && sources.len() > 1 {
+        // The producer leaves out by which columns the inputs are joined and filtered; some column of each it is.
+        outputs.rows.extend(sources.iter().map(|source| Base::of(source, "?")));
+    }
+    (!outputs.columns.is_empty()).then_some(outputs)
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ impl Statement<'_> {
         };
         let read = sql::parse(self.text, path, dialect);
         into.statements += read.statements;
+        into.declared.extend(read.declared);
         if read.statements != 1 || !is_no_lineage(self.text) {
             read.unparsed.into_iter().for_each(|fault| unparsed(fault.reason));
         }

@@ -110,6 +110,7 @@ impl Reader<'_> {
         });
         lineage.flows.extend(parsed.flows);
         lineage.aliases.extend(parsed.aliases);
+        lineage.declared.extend(parsed.declared);
         let rejects = parsed.unparsed.into_iter();
         lineage.table.rejects.extend(rejects.map(|u| Reject { file: u.path, line: u.line, reason: u.reason }));
         Ok(())

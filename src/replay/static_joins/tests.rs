@@ -23,6 +23,8 @@ dataset:
         fields:
           - {name: uid, data_categories: [user.unique_id]}
           - {name: views, data_categories: [user.behavior.browsing_history]}
+          - {name: email, data_categories: [user.contact.email], fides_meta: {identity: email}}
+          - {name: browser, data_categories: [user.device.cookie_id]}
           - {name: page, data_categories: [system.operations]}
   - fides_key: site
     meta: {context: site}
@@ -34,6 +36,8 @@ dataset:
         fields:
           - {name: uid, data_categories: [user.unique_id]}
           - {name: lines, data_categories: [user.behavior.purchase_history]}
+          - {name: e, data_categories: [user.contact.email], fides_meta: {identity: email_sha256}}
+          - {name: tablet, data_categories: [user.device.device_id]}
           - {name: sku, data_categories: [system.operations]}
   - fides_key: stats
     collections:
@@ -57,7 +61,8 @@ same_as: [[web, site]]
 
 fn found_with(lineage: &Lineage, policy: &str) -> Found {
     let manifest = Document::<Manifest>::parse(Path::new("audit.yaml"), MANIFEST).unwrap().value;
-    let map = crate::evidence::data_map::parse(MAP).unwrap();
+    let mut map = crate::evidence::data_map::parse(MAP).unwrap();
+    map.follow(lineage, &std::collections::BTreeMap::from([("raw.pageviews".into(), "web.events".into())]));
     let policy = Document::<ConsentPolicy>::parse(Path::new("policy.yaml"), policy).unwrap().value;
     find(lineage, &map, &policy, &manifest, &[])
 }
@@ -121,8 +126,55 @@ fn a_filter_a_group_and_a_key_alone_are_uses() {
 }
 
 #[test]
+fn a_link_says_what_kind_of_identifier_it_is() {
+    for (link, text) in [
+        (
+            "store.receipts.e = web.events.email (hashed e-mail)",
+            "CREATE TABLE features.f AS SELECT w.views AS score FROM web.events w
+             JOIN store.receipts r ON sha256(lower(w.email)::bytea) = r.e",
+        ),
+        // Hashed a step before, and called otherwise since.
+        (
+            "store.receipts.e = t1.k (hashed e-mail)",
+            "CREATE TABLE t1 AS SELECT md5(w.email) AS k, views FROM web.events w;
+             CREATE TABLE features.f AS SELECT t.views AS score FROM t1 t JOIN store.receipts r ON t.k = r.e",
+        ),
+        (
+            "store.receipts.tablet = web.events.browser (device id)",
+            "CREATE TABLE features.f AS SELECT w.views AS score FROM web.events w, store.receipts r
+             WHERE r.tablet = w.browser",
+        ),
+        // By way of a table of pairs.
+        (
+            "graph.pairs.one = web.events.uid and graph.pairs.two = store.receipts.uid",
+            "CREATE TABLE features.f AS SELECT w.views AS score FROM web.events w
+             JOIN graph.pairs g ON g.one = w.uid JOIN store.receipts r ON r.uid = g.two",
+        ),
+    ] {
+        assert_eq!(lines(text).1.as_deref(), Some(link), "{text}");
+    }
+}
+
+#[test]
+fn the_columns_that_meet_are_named() {
+    let text =
+        "CREATE TABLE a AS SELECT w.views, r.lines, r.tablet FROM web.events w JOIN store.receipts r USING (uid);
+        CREATE TABLE features.f AS SELECT views + lines AS score FROM a";
+    let found = found(text);
+    let fields: Vec<&str> = found.joins[0].fields.iter().map(String::as_str).collect();
+    assert_eq!(fields, ["store.receipts.lines", "store.receipts.uid", "web.events.uid", "web.events.views"]);
+}
+
+#[test]
 fn what_is_no_join_of_two_contexts_is_not_found() {
     for text in [
+        // Fetched, and dropped before the score.
+        "CREATE TABLE a AS SELECT w.views, (SELECT sum(lines) FROM store.receipts r WHERE r.uid = w.uid) AS spent
+         FROM web.events w;
+         CREATE TABLE features.f AS SELECT views AS score FROM a",
+        // Into a column that the strategy does not read.
+        "CREATE TABLE features.f AS SELECT w.views AS score, max(r.lines) OVER (PARTITION BY r.sku) AS other
+         FROM web.events w JOIN store.receipts r ON w.page = r.sku",
         // Feeds no strategy.
         "CREATE TABLE other.t AS SELECT w.views FROM web.events w JOIN store.receipts r ON w.uid = r.uid",
         // One context under two names.

@@ -1,91 +1,92 @@
 //! What a name means at a place in a query: relations by alias, and the table columns that theirs rest on.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use datafusion::sql::sqlparser::ast::TableAlias;
-
-use super::super::Key;
-
-/// The columns of tables that an expression rests on.
-pub(super) type Bases = BTreeSet<Key>;
+use super::super::outputs::{Base, Bases, Output, Outputs};
 
 /// What stands in a FROM clause.
 #[derive(Debug, Clone)]
 pub(super) enum Relation {
     Table(String),
-    Derived(Output),
-}
-
-/// The columns of a query.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Output {
-    pub columns: Vec<(String, Bases)>,
-    /// Tables all of whose columns are among them.
-    pub open: BTreeSet<String>,
-}
-
-impl Output {
-    pub fn all(&self) -> Bases {
-        self.columns.iter().flat_map(|(_, bases)| bases.iter().cloned()).collect()
-    }
-
-    /// Adds all columns of a relation.
-    pub fn star(&mut self, relation: &Relation) {
-        match relation {
-            Relation::Table(table) => {
-                self.open.insert(table.clone());
-            }
-            Relation::Derived(output) => {
-                self.open.extend(output.open.iter().cloned());
-                for (name, bases) in &output.columns {
-                    match self.columns.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-                        Some((_, known)) => known.extend(bases.iter().cloned()),
-                        None => self.columns.push((name.clone(), bases.clone())),
-                    }
-                }
-            }
-        }
-    }
-
-    pub fn aliased(mut self, alias: Option<&TableAlias>) -> Self {
-        let names = alias.into_iter().flat_map(|alias| &alias.columns);
-        for ((name, _), alias) in self.columns.iter_mut().zip(names) {
-            name.clone_from(&alias.name.value);
-        }
-        self
-    }
+    Derived(Rc<Outputs>),
 }
 
 impl Relation {
+    pub fn derived(outputs: Outputs) -> Self {
+        Self::Derived(Rc::new(outputs))
+    }
+
+    /// A relation of which any column rests on all of these.
+    pub fn of(bases: Bases) -> Self {
+        let mut outputs = Outputs::default();
+        outputs.push("", bases);
+        Self::derived(outputs)
+    }
+
     /// The column of that name; None when it certainly has none.
     pub fn column(&self, name: &str) -> Option<Bases> {
-        let key = |table: Option<&String>| BTreeSet::from([Key { table: table.cloned(), column: name.to_owned() }]);
         match self {
-            Self::Table(table) => Some(key(Some(table))),
-            Self::Derived(output) => {
-                let named = output.columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
-                match (named, output.open.len()) {
-                    (Some((_, bases)), _) => Some(bases.clone()),
-                    (None, 0) => None,
-                    (None, 1) => Some(key(output.open.first())),
-                    (None, _) => Some(key(None)),
-                }
+            Self::Table(table) => Some(BTreeSet::from([Base::of(table, name)])),
+            Self::Derived(outputs) => outputs.column(name),
+        }
+    }
+
+    /// What all its columns come from.
+    pub fn all(&self) -> Bases {
+        match self {
+            Self::Table(table) => BTreeSet::from([Base::whole(table)]),
+            Self::Derived(outputs) => outputs.all(),
+        }
+    }
+
+    /// What decides which rows it has.
+    pub fn rows(&self) -> Bases {
+        match self {
+            Self::Table(_) => Bases::new(),
+            Self::Derived(outputs) => outputs.rows.clone(),
+        }
+    }
+
+    /// All columns but some, as `SELECT *` gives them.
+    pub fn star(&self, except: &BTreeSet<String>) -> Vec<Output> {
+        let is_left_out = |name: &str| except.iter().any(|e| e.eq_ignore_ascii_case(name));
+        match self {
+            Self::Table(table) => vec![Output::All { table: table.clone(), except: except.clone() }],
+            Self::Derived(outputs) => {
+                let kept = outputs.columns.iter().filter_map(|output| match output {
+                    Output::Column { name, .. } if is_left_out(name) => None,
+                    Output::Column { .. } => Some(output.clone()),
+                    Output::All { table, except: own } => {
+                        Some(Output::All { table: table.clone(), except: own.union(except).cloned().collect() })
+                    }
+                });
+                kept.collect()
             }
         }
+    }
+
+    /// Whether a column of that name is written there, and not merely among all of some table.
+    fn states(&self, name: &str) -> bool {
+        let Self::Derived(outputs) = self else { return false };
+        let mut columns = outputs.columns.iter();
+        columns.any(|output| matches!(output, Output::Column { name: own, .. } if own.eq_ignore_ascii_case(name)))
     }
 }
 
 /// The names that can be seen from a place in a query.
 #[derive(Debug, Clone)]
 pub(super) struct Scopes {
-    pub ctes: Vec<(String, Output)>,
+    pub ctes: Vec<(String, Rc<Outputs>)>,
     /// Relations by alias; the innermost query last.
     frames: Vec<Vec<(String, Relation)>>,
+    /// Columns that the innermost query has named so far.
+    pub named: Vec<(String, Bases)>,
 }
 
 impl Default for Scopes {
     fn default() -> Self {
-        Self { ctes: Vec::new(), frames: vec![Vec::new()] }
+        Self { ctes: Vec::new(), frames: vec![Vec::new()], named: Vec::new() }
     }
 }
 
@@ -93,6 +94,7 @@ impl Scopes {
     pub fn inner(&self) -> Self {
         let mut inner = self.clone();
         inner.frames.push(Vec::new());
+        inner.named.clear();
         inner
     }
 
@@ -100,9 +102,9 @@ impl Scopes {
         self.frames.last().map_or(&[], Vec::as_slice)
     }
 
-    pub fn add(&mut self, alias: String, relation: Relation) {
+    pub fn add(&mut self, alias: impl Into<String>, relation: Relation) {
         if let Some(frame) = self.frames.last_mut() {
-            frame.push((alias, relation));
+            frame.push((alias.into(), relation));
         }
     }
 
@@ -125,24 +127,47 @@ impl Scopes {
         // `a.b.c` is column c of table a.b, or field c of column b of table a.
         for split in (1..parts.len()).rev() {
             if let Some(relation) = self.relation(&parts[..split].join(".")) {
-                return relation.column(parts[split]).unwrap_or_default();
+                return relation.column(&parts[split..].join(".")).unwrap_or_else(|| relation.all());
             }
         }
-        let Some(name) = parts.first() else { return Bases::new() };
-        let unknown = || BTreeSet::from([Key { table: None, column: (*name).to_owned() }]);
-        for frame in self.frames.iter().rev() {
-            let found: Vec<Bases> = frame.iter().filter_map(|(_, relation)| relation.column(name)).collect();
-            let row = frame.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
-            match (row, found.as_slice()) {
-                // A table's own name stands for its whole row.
-                (Some((_, Relation::Table(table))), _) => {
-                    return BTreeSet::from([Key { table: Some(table.clone()), column: "*".into() }]);
-                }
-                (_, [one]) => return one.clone(),
-                (_, []) => {}
-                _ => return unknown(),
-            }
+        let Some(first) = parts.first() else { return Bases::new() };
+        let name = parts.join(".");
+        let unknown = || BTreeSet::from([Base { tables: BTreeSet::new(), column: name.clone(), optional: false }]);
+        let mut found = self.frames.iter().rev().map(|frame| in_frame(frame, first, &name)).find(|b| !b.is_empty());
+        let named = self.named.iter().filter(|(alias, _)| parts.len() == 1 && alias.eq_ignore_ascii_case(first));
+        let own: Bases = named.flat_map(|(_, bases)| bases.iter().cloned()).collect();
+        if !own.is_empty() {
+            let stated = self.frame().iter().any(|(_, relation)| relation.states(first));
+            // Whether it is a column of a table or the statement's own name, only the table can tell.
+            let columns = found.unwrap_or_default().into_iter();
+            let columns: Bases = columns.map(|base| Base { optional: base.optional || !stated, ..base }).collect();
+            found = Some(columns.into_iter().chain(own).collect());
         }
-        unknown()
+        found.unwrap_or_else(unknown)
     }
+}
+
+/// What a name without a qualifier means among these relations; nothing when none of them has it.
+fn in_frame(frame: &[(String, Relation)], first: &str, name: &str) -> Bases {
+    let stated = frame.iter().filter(|(_, relation)| relation.states(first));
+    let stated: Bases = stated.filter_map(|(_, relation)| relation.column(name)).flatten().collect();
+    if !stated.is_empty() {
+        return stated;
+    }
+    // A relation's own name stands for its whole row.
+    if let Some((_, row)) = frame.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(first)) {
+        return row.all();
+    }
+    let (mut found, mut tables) = (Bases::new(), BTreeSet::new());
+    for base in frame.iter().filter_map(|(_, relation)| relation.column(name)).flatten() {
+        if base.column == name && !base.optional {
+            tables.extend(base.tables);
+        } else {
+            found.insert(base);
+        }
+    }
+    if !tables.is_empty() {
+        found.insert(Base { tables, column: name.to_owned(), optional: false });
+    }
+    found
 }

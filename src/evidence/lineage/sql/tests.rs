@@ -1,6 +1,9 @@
 //! What each construct reads, uses and joins by. Expectations are the SQL's own meaning.
 
+use super::super::Why;
 use super::*;
+
+mod outputs;
 
 fn read(sql: &str) -> Vec<Flow> {
     let parsed = parse(sql, "etl.sql", Dialect::Postgres);

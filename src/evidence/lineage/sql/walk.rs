@@ -1,18 +1,22 @@
-//! Through a query: which tables it reads, which of their columns it uses for what, and by which keys rows meet.
+//! Through a query: which tables it reads, which of their columns it uses for what, by which keys rows meet, and what
+//! each of its own columns comes from.
 //!
 //! A column is followed through common table expressions, subqueries and functions to the table that has it; a hash or
-//! mask changes nothing of that.
+//! mask changes nothing of that. What decides which rows there are counts for every column; the condition of a CASE and
+//! the partition of a window count for the column they stand in.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, Visit, Visitor,
+    Distinct, ExcludeSelectItem, Expr, GroupByExpr, ObjectName, OrderByKind, Query, RenameSelectItem, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, Value,
+    WildcardAdditionalOptions,
 };
 
+use super::super::outputs::{Bases, Output, Outputs};
 use super::super::{Column, JoinKey, Key, Why};
-use super::scopes::{Bases, Output, Relation, Scopes};
+use super::scopes::{Relation, Scopes};
 use super::text;
 
 /// Queries that one statement may hold, repeated visits included: no statement of people's comes near.
@@ -24,6 +28,7 @@ pub(super) struct Walk {
     pub sources: BTreeSet<String>,
     pub columns: BTreeSet<Column>,
     pub keys: BTreeSet<JoinKey>,
+    pub hashed: BTreeSet<Key>,
     ctes: BTreeSet<String>,
     queries: u32,
     nested: bool,
@@ -31,7 +36,7 @@ pub(super) struct Walk {
 
 impl Walk {
     pub fn fault(&self) -> Result<(), String> {
-        if self.queries > BUDGET {
+        if self.is_exhausted() {
             return Err("the statement nests too many queries to be followed".into());
         }
         if self.nested {
@@ -41,14 +46,18 @@ impl Walk {
         }
     }
 
+    pub fn is_exhausted(&self) -> bool {
+        self.queries > BUDGET
+    }
+
     pub fn is_cte(&self, name: &str) -> bool {
         self.ctes.contains(&name.to_lowercase())
     }
 
-    pub fn query(&mut self, query: &Query, outer: &Scopes) -> Output {
+    pub fn query(&mut self, query: &Query, outer: &Scopes) -> Outputs {
         self.queries += 1;
-        if self.queries > BUDGET {
-            return Output::default();
+        if self.is_exhausted() {
+            return Outputs::default();
         }
         let mut scopes = outer.clone();
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
@@ -56,332 +65,257 @@ impl Walk {
             self.ctes.insert(name.to_lowercase());
             let mut seen = scopes.clone();
             if query.with.as_ref().is_some_and(|with| with.recursive) {
-                seen.ctes.push((name.clone(), Output::default()));
+                // It starts as its first part, and what that rests on comes round again.
+                let start = match &*cte.query.body {
+                    SetExpr::SetOperation { left, .. } => self.body(left, &scopes).0,
+                    _ => Outputs::default(),
+                };
+                seen.ctes.push((name.clone(), Rc::new(aliased(start, Some(&cte.alias)))));
+                let once = aliased(self.query(&cte.query, &seen), Some(&cte.alias));
+                seen.ctes.push((name.clone(), Rc::new(once)));
             }
-            let output = self.query(&cte.query, &seen).aliased(Some(&cte.alias));
-            scopes.ctes.push((name, output));
+            let output = aliased(self.query(&cte.query, &seen), Some(&cte.alias));
+            scopes.ctes.push((name, Rc::new(output)));
         }
-        let (output, inner) = self.body(&query.body, &scopes);
-        self.expressions(&query.order_by, Why::Group, &inner);
-        self.expressions(&query.limit_clause, Why::Filter, &inner);
-        self.expressions(&query.pipe_operators, Why::Filter, &inner);
+        let (mut output, inner) = self.body(&query.body, &scopes);
+        let mut order = self.expressions(&query.order_by, Why::Group, &inner);
+        if let Some(OrderByKind::Expressions(by)) = query.order_by.as_ref().map(|order| &order.kind) {
+            order.extend(by.iter().flat_map(|by| at_place(&by.expr, &output)));
+        }
+        output.rows.extend(self.expressions(&query.limit_clause, Why::Filter, &inner));
+        if query.limit_clause.is_some() || query.fetch.is_some() || is_topped(&query.body) {
+            output.rows.extend(order);
+        }
+        if !query.pipe_operators.is_empty() {
+            // They make new columns of these, step by step: each may rest on all.
+            let mut all = self.expressions(&query.pipe_operators, Why::Filter, &inner);
+            all.extend(output.everything());
+            output = Outputs::default();
+            output.push("", all);
+        }
         output
     }
 
     /// The columns of a query's body, and what its ORDER BY can see.
-    fn body(&mut self, body: &SetExpr, outer: &Scopes) -> (Output, Scopes) {
+    pub fn body(&mut self, body: &SetExpr, outer: &Scopes) -> (Outputs, Scopes) {
+        let seen = |output: &Outputs| {
+            let mut scopes = outer.inner();
+            scopes.add("", Relation::derived(output.clone()));
+            scopes
+        };
         match body {
             SetExpr::Select(select) => self.select(select, outer),
             SetExpr::Query(query) => {
                 let output = self.query(query, outer);
-                let mut scopes = outer.inner();
-                scopes.add(String::new(), Relation::Derived(output.clone()));
+                let scopes = seen(&output);
                 (output, scopes)
             }
-            SetExpr::SetOperation { left, right, .. } => {
+            SetExpr::SetOperation { op, set_quantifier, left, right } => {
                 let (mut output, _) = self.body(left, outer);
                 let (right, _) = self.body(right, outer);
-                output.open.extend(right.open);
-                for (index, (name, bases)) in right.columns.into_iter().enumerate() {
-                    match output.columns.get_mut(index) {
-                        Some((_, own)) => own.extend(bases),
-                        None => output.columns.push((name, bases)),
-                    }
+                if matches!(op, SetOperator::Union) {
+                    use SetQuantifier as By;
+                    output.stack(right, matches!(set_quantifier, By::ByName | By::AllByName | By::DistinctByName));
+                } else {
+                    // The other side only decides which rows stay, by all of their columns.
+                    let all = output.all();
+                    output.rows.extend(all.into_iter().chain(right.everything()));
                 }
-                let mut scopes = outer.inner();
-                scopes.add(String::new(), Relation::Derived(output.clone()));
+                let scopes = seen(&output);
                 (output, scopes)
             }
             SetExpr::Values(values) => {
-                self.expressions(values, Why::Selected, outer);
-                (Output::default(), outer.clone())
+                let mut output = Outputs::default();
+                for row in &values.rows {
+                    let mut cells = Outputs::default();
+                    row.content.iter().for_each(|cell| cells.push("", self.expressions(cell, Why::Selected, outer)));
+                    output.stack(cells, false);
+                }
+                (output, outer.clone())
             }
             SetExpr::Table(table) => {
                 let parts = [table.schema_name.as_deref(), table.table_name.as_deref()];
                 let name = parts.into_iter().flatten().collect::<Vec<_>>().join(".");
-                let mut output = Output::default();
                 let relation = self.table(&name, outer);
                 self.star(&relation);
-                output.star(&relation);
+                let output = Outputs { columns: relation.star(&BTreeSet::new()), rows: relation.rows() };
                 (output, outer.clone())
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 self.nested = true;
-                (Output::default(), outer.clone())
+                (Outputs::default(), outer.clone())
             }
         }
     }
 
-    fn select(&mut self, select: &Select, outer: &Scopes) -> (Output, Scopes) {
+    fn select(&mut self, select: &Select, outer: &Scopes) -> (Outputs, Scopes) {
         let mut scopes = outer.inner();
-        self.from(&select.from, &mut scopes);
-        self.expressions(&select.lateral_views, Why::Selected, &scopes);
-        let mut output = Output::default();
+        let mut output = Outputs { columns: Vec::new(), rows: self.from(&select.from, &mut scopes) };
+        self.lateral_views(&select.lateral_views, &mut scopes);
+        output.rows.extend(self.expressions(&select.prewhere, Why::Filter, &scopes));
+        output.rows.extend(self.expressions(&select.selection, Why::Filter, &scopes));
+        output.rows.extend(self.expressions(&select.connect_by, Why::Filter, &scopes));
         for item in &select.projection {
-            match item {
-                SelectItem::UnnamedExpr(expr) => {
-                    let name = match expr {
-                        Expr::Identifier(ident) => ident.value.clone(),
-                        Expr::CompoundIdentifier(parts) => parts.last().map(|i| i.value.clone()).unwrap_or_default(),
-                        _ => String::new(),
-                    };
-                    let bases = self.expressions(expr, Why::Selected, &scopes);
-                    output.columns.push((name, bases));
-                }
-                SelectItem::ExprWithAlias { expr, alias } => {
-                    let bases = self.expressions(expr, Why::Selected, &scopes);
-                    output.columns.push((alias.value.clone(), bases));
-                }
-                SelectItem::ExprWithAliases { expr, aliases } => {
-                    let bases = self.expressions(expr, Why::Selected, &scopes);
-                    output.columns.extend(aliases.iter().map(|alias| (alias.value.clone(), bases.clone())));
-                }
-                SelectItem::Wildcard(_) => {
-                    for (_, relation) in scopes.frame() {
-                        self.star(relation);
-                        output.star(relation);
-                    }
-                }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-                    if let Some(relation) = scopes.relation(&text(name)) {
-                        self.star(relation);
-                        output.star(relation);
-                    }
-                }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-                    let bases = self.expressions(expr, Why::Selected, &scopes);
-                    output.columns.push((String::new(), bases));
-                }
-            }
+            self.item(item, &mut output, &mut scopes);
         }
-        self.expressions(&select.distinct, Why::Group, &scopes);
-        self.expressions(&select.prewhere, Why::Filter, &scopes);
-        self.expressions(&select.selection, Why::Filter, &scopes);
-        self.expressions(&select.connect_by, Why::Filter, &scopes);
-        self.expressions(&select.group_by, Why::Group, &scopes);
-        self.expressions(&select.cluster_by, Why::Group, &scopes);
-        self.expressions(&select.distribute_by, Why::Group, &scopes);
+        output.rows.extend(self.grouped(&select.group_by, &output, &scopes));
+        if let Some(Distinct::On(by)) = &select.distinct {
+            output.rows.extend(self.expressions(by, Why::Group, &scopes));
+            output.rows.extend(by.iter().flat_map(|expr| at_place(expr, &output)).collect::<Vec<_>>());
+        }
+        for by in [&select.cluster_by, &select.distribute_by] {
+            self.expressions(by, Why::Group, &scopes);
+        }
         self.expressions(&select.sort_by, Why::Group, &scopes);
-        self.expressions(&select.having, Why::Filter, &scopes);
-        self.expressions(&select.named_window, Why::Group, &scopes);
-        self.expressions(&select.qualify, Why::Filter, &scopes);
+        output.rows.extend(self.expressions(&select.having, Why::Filter, &scopes));
+        output.rows.extend(self.expressions(&select.named_window, Why::Group, &scopes));
+        output.rows.extend(self.expressions(&select.qualify, Why::Filter, &scopes));
+        self.rows(&mut output, &scopes);
         (output, scopes)
     }
 
-    /// Adds what stands in a FROM clause to the innermost scope.
-    pub fn from(&mut self, from: &[TableWithJoins], scopes: &mut Scopes) {
-        for table in from {
-            let start = scopes.frame().len();
-            self.factor(&table.relation, scopes);
-            for join in &table.joins {
-                let before = scopes.frame().len();
-                self.factor(&join.relation, scopes);
-                self.join(join, scopes, start, before);
+    /// One element of a SELECT list.
+    fn item(&mut self, item: &SelectItem, output: &mut Outputs, scopes: &mut Scopes) {
+        let (names, expr) = match item {
+            SelectItem::UnnamedExpr(expr) => (vec![name_of(expr)], expr),
+            SelectItem::ExprWithAlias { expr, alias } => (vec![alias.value.clone()], expr),
+            SelectItem::ExprWithAliases { expr, aliases } => {
+                (aliases.iter().map(|alias| alias.value.clone()).collect(), expr)
             }
-        }
-    }
-
-    fn join(&mut self, join: &Join, scopes: &Scopes, start: usize, before: usize) {
-        use JoinOperator as Op;
-        let constraint = match &join.join_operator {
-            Op::Join(on) | Op::Inner(on) | Op::Left(on) | Op::LeftOuter(on) | Op::Right(on) | Op::RightOuter(on) => on,
-            Op::FullOuter(on) | Op::CrossJoin(on) | Op::Semi(on) | Op::LeftSemi(on) | Op::RightSemi(on) => on,
-            Op::Anti(on) | Op::LeftAnti(on) | Op::RightAnti(on) | Op::StraightJoin(on) => on,
-            Op::AsOf { match_condition, constraint } => {
-                self.expressions(match_condition, Why::JoinKey, scopes);
-                constraint
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
+                (vec![String::new()], expr)
             }
-            Op::CrossApply | Op::OuterApply | Op::ArrayJoin | Op::LeftArrayJoin | Op::InnerArrayJoin => return,
-        };
-        let names: Vec<String> = match constraint {
-            JoinConstraint::On(on) => {
-                self.expressions(on, Why::JoinKey, scopes);
-                return;
+            SelectItem::Wildcard(options) => {
+                let relations: Vec<Relation> = scopes.frame().iter().map(|(_, relation)| relation.clone()).collect();
+                return self.wildcard(&relations, options, output, scopes);
             }
-            JoinConstraint::Using(names) => names.iter().map(text).collect(),
-            // Which columns two tables share is not known here.
-            JoinConstraint::Natural => vec!["*".into()],
-            JoinConstraint::None => return,
-        };
-        let (left, right) = scopes.frame().split_at(before);
-        let of = |side: &[(String, Relation)], name: &str| -> Bases {
-            side.iter().filter_map(|(_, relation)| relation.column(name)).flatten().collect()
-        };
-        for name in &names {
-            self.keys(&of(&left[start..], name), &of(right, name));
-        }
-    }
-
-    /// Adds one element of a FROM clause to the innermost scope.
-    pub fn factor(&mut self, factor: &TableFactor, scopes: &mut Scopes) {
-        let alias_of = |alias: &Option<TableAlias>| alias.as_ref().map(|alias| alias.name.value.clone());
-        match factor {
-            TableFactor::Table { name, alias, args: None, .. } => {
-                let name = text(name);
-                let relation = self.table(&name, scopes);
-                let last = name.rsplit('.').next().unwrap_or_default().to_owned();
-                scopes.add(alias_of(alias).unwrap_or(last), relation);
-            }
-            TableFactor::Derived { subquery, alias, .. } => {
-                let output = self.query(subquery, scopes).aliased(alias.as_ref());
-                scopes.add(alias_of(alias).unwrap_or_default(), Relation::Derived(output));
-            }
-            TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                self.from(std::slice::from_ref(table_with_joins), scopes);
-            }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
-                let mut inner = scopes.inner();
-                self.from(std::slice::from_ref(table_with_joins), &mut inner);
-                scopes.add(alias_of(alias).unwrap_or_default(), whole(&inner));
-            }
-            TableFactor::Pivot { table, alias, .. }
-            | TableFactor::Unpivot { table, alias, .. }
-            | TableFactor::MatchRecognize { table, alias, .. } => {
-                let mut inner = scopes.inner();
-                self.factor(table, &mut inner);
-                self.expressions(factor, Why::Group, &inner);
-                for (_, relation) in inner.frame() {
-                    self.star(relation);
-                }
-                let name = alias_of(alias).or_else(|| inner.frame().first().map(|(name, _)| name.clone()));
-                scopes.add(name.unwrap_or_default(), whole(&inner));
-            }
-            other => {
-                let bases = self.expressions(other, Why::Selected, scopes);
-                let alias = match other {
-                    TableFactor::Table { alias, .. }
-                    | TableFactor::TableFunction { alias, .. }
-                    | TableFactor::Function { alias, .. }
-                    | TableFactor::UNNEST { alias, .. }
-                    | TableFactor::JsonTable { alias, .. } => alias_of(alias),
-                    _ => None,
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                let relations: Vec<Relation> = match scopes.relation(&text(name)) {
+                    Some(relation) => vec![relation.clone()],
+                    // `column.*`: the fields within a column.
+                    None => {
+                        let parts: Vec<String> = text(name).split('.').map(str::to_owned).collect();
+                        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+                        vec![Relation::of(scopes.resolve(&parts))]
+                    }
                 };
-                // Whatever a function makes of a table's columns, it rests on them.
-                let open = bases.into_iter().filter_map(|key| key.table).collect();
-                let output = Output { columns: Vec::new(), open };
-                scopes.add(alias.unwrap_or_default(), Relation::Derived(output));
+                return self.wildcard(&relations, options, output, scopes);
+            }
+        };
+        let bases = self.expressions(expr, Why::Selected, scopes);
+        for name in names {
+            if !matches!(item, SelectItem::UnnamedExpr(_)) {
+                scopes.named.push((name.clone(), bases.clone()));
+            }
+            output.push(name, bases.clone());
+        }
+    }
+
+    /// `*`, but for what the options leave out, replace or rename.
+    fn wildcard(
+        &mut self,
+        relations: &[Relation],
+        options: &WildcardAdditionalOptions,
+        output: &mut Outputs,
+        scopes: &Scopes,
+    ) {
+        let mut except = BTreeSet::new();
+        if let Some(left_out) = &options.opt_except {
+            except
+                .extend(left_out.additional_elements.iter().chain([&left_out.first_element]).map(|i| i.value.clone()));
+        }
+        let last = |name: &ObjectName| text(name).rsplit('.').next().unwrap_or_default().to_owned();
+        match &options.opt_exclude {
+            Some(ExcludeSelectItem::Single(name)) => except.extend([last(name)]),
+            Some(ExcludeSelectItem::Multiple(names)) => except.extend(names.iter().map(last)),
+            None => {}
+        }
+        let mut others = Vec::new();
+        for replaced in options.opt_replace.iter().flat_map(|replace| &replace.items) {
+            let bases = self.expressions(&replaced.expr, Why::Selected, scopes);
+            except.insert(replaced.column_name.value.clone());
+            others.push(Output::Column { name: replaced.column_name.value.clone(), bases });
+        }
+        let renamed = match &options.opt_rename {
+            Some(RenameSelectItem::Single(one)) => std::slice::from_ref(one),
+            Some(RenameSelectItem::Multiple(many)) => many.as_slice(),
+            None => &[],
+        };
+        for one in renamed {
+            let bases = relations.iter().filter_map(|relation| relation.column(&one.ident.value)).flatten().collect();
+            except.insert(one.ident.value.clone());
+            others.push(Output::Column { name: one.alias.value.clone(), bases });
+        }
+        for relation in relations {
+            self.star(relation);
+            output.columns.extend(relation.star(&except));
+        }
+        output.columns.extend(others);
+    }
+
+    fn grouped(&mut self, by: &GroupByExpr, output: &Outputs, scopes: &Scopes) -> Bases {
+        let mut bases = self.expressions(by, Why::Group, scopes);
+        match by {
+            GroupByExpr::All(_) => bases.extend(output.all()),
+            GroupByExpr::Expressions(each, _) => bases.extend(each.iter().flat_map(|expr| at_place(expr, output))),
+        }
+        bases
+    }
+
+    /// Adds what the relations of a FROM clause bring in: one of which nothing is used decides by its rows alone.
+    pub fn rows(&mut self, output: &mut Outputs, scopes: &Scopes) {
+        for (_, relation) in scopes.frame() {
+            output.rows.extend(relation.rows());
+        }
+        let used: BTreeSet<String> = output.everything().into_iter().flat_map(|base| base.tables).collect();
+        for (_, relation) in scopes.frame() {
+            let own = relation.all();
+            if !own.iter().any(|base| base.tables.iter().any(|table| used.contains(table))) {
+                output.rows.extend(own);
             }
         }
     }
 
-    fn table(&mut self, name: &str, scopes: &Scopes) -> Relation {
-        let cte = scopes.ctes.iter().rev().find(|(cte, _)| cte.eq_ignore_ascii_case(name));
-        match cte {
-            Some((_, output)) => Relation::Derived(output.clone()),
-            None => {
-                self.sources.insert(name.to_owned());
-                Relation::Table(name.to_owned())
-            }
-        }
-    }
-
-    fn star(&mut self, relation: &Relation) {
-        if let Relation::Table(table) = relation {
-            self.columns.insert(Column { table: Some(table.clone()), name: "*".into(), why: Why::Selected });
-        }
-    }
-
-    /// Notes all columns in a piece of a statement, and returns what they rest on.
-    pub fn expressions<N: Visit>(&mut self, node: &N, why: Why, scopes: &Scopes) -> Bases {
-        let mut seen = Expressions { walk: self, scopes, why, depth: 0, bases: Bases::new() };
-        let _ = node.visit(&mut seen);
-        seen.bases
-    }
-
-    /// Two expressions are compared for being equal: where they rest on different tables, that joins these.
-    fn equal(&mut self, left: &Expr, right: &Expr, why: Why, scopes: &Scopes) {
-        let mut left = self.expressions(left, why, scopes);
-        let mut right = self.expressions(right, why, scopes);
-        other_of_two(&mut left, &right, scopes);
-        other_of_two(&mut right, &left, scopes);
-        self.keys(&left, &right);
-    }
-
-    fn keys(&mut self, left: &Bases, right: &Bases) {
-        for left in left {
-            for right in right.iter().filter(|right| right.table != left.table || right.table.is_none()) {
-                let (left, right) = if left <= right { (left, right) } else { (right, left) };
-                self.keys.insert(JoinKey { left: left.clone(), right: right.clone() });
-                for Key { table, column } in [left, right] {
-                    let (table, name) = (table.clone(), column.clone());
-                    self.columns.insert(Column { table, name, why: Why::JoinKey });
-                }
-            }
-        }
+    pub fn star(&mut self, relation: &Relation) {
+        let tables = relation.star(&BTreeSet::new()).into_iter().filter_map(|output| match output {
+            Output::All { table, .. } => Some(table),
+            Output::Column { .. } => None,
+        });
+        self.columns.extend(tables.map(|t| Column { table: Some(t), name: "*".into(), why: Why::Selected }));
     }
 }
 
-/// All that a scope holds, as one relation.
-fn whole(scopes: &Scopes) -> Relation {
-    let mut output = Output::default();
-    scopes.frame().iter().for_each(|(_, relation)| output.star(relation));
-    Relation::Derived(output)
+/// The columns of an alias with a list: `t (a, b)`.
+pub(super) fn aliased(outputs: Outputs, alias: Option<&TableAlias>) -> Outputs {
+    let names: Vec<&str> =
+        alias.into_iter().flat_map(|alias| &alias.columns).map(|column| column.name.value.as_str()).collect();
+    outputs.renamed(names.into_iter())
 }
 
-/// With two tables in scope, a column that is compared with one of them is taken to be the other's.
-fn other_of_two(side: &mut Bases, other: &Bases, scopes: &Scopes) {
-    if let ([(_, Relation::Table(a)), (_, Relation::Table(b))], 1) = (scopes.frame(), other.len())
-        && let Some(Key { table: Some(table), .. }) = other.first()
-        && side.iter().all(|key| key.table.is_none())
-    {
-        let table = if table == a { b } else { a };
-        *side = side.iter().map(|key| Key { table: Some(table.clone()), column: key.column.clone() }).collect();
+/// What a number in GROUP BY or ORDER BY stands for.
+fn at_place(expr: &Expr, output: &Outputs) -> Bases {
+    let Expr::Value(value) = expr else { return Bases::new() };
+    let Value::Number(number, _) = &value.value else { return Bases::new() };
+    let place = number.to_string().parse::<usize>().unwrap_or(0);
+    if output.columns.iter().take(place).any(|output| matches!(output, Output::All { .. })) {
+        return output.all();
+    }
+    match place.checked_sub(1).and_then(|index| output.columns.get(index)) {
+        Some(Output::Column { bases, .. }) => bases.clone(),
+        _ => Bases::new(),
     }
 }
 
-/// Visits the expressions of one query; those of queries within it are visited in scopes of their own.
-struct Expressions<'w> {
-    walk: &'w mut Walk,
-    scopes: &'w Scopes,
-    why: Why,
-    depth: u32,
-    bases: Bases,
+fn is_topped(body: &SetExpr) -> bool {
+    matches!(body, SetExpr::Select(select) if select.top.is_some())
 }
 
-impl Expressions<'_> {
-    fn name(&mut self, parts: &[Ident]) {
-        let parts: Vec<&str> = parts.iter().map(|ident| ident.value.as_str()).collect();
-        for key in self.scopes.resolve(&parts) {
-            let Key { table, column: name } = key.clone();
-            self.walk.columns.insert(Column { table, name, why: self.why });
-            self.bases.insert(key);
-        }
-    }
-}
-
-impl Visitor for Expressions<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        if self.depth == 0 {
-            let output = self.walk.query(query, self.scopes);
-            self.bases.extend(output.all());
-        }
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if self.depth > 0 || self.walk.queries > BUDGET {
-            return ControlFlow::Continue(());
-        }
-        match expr {
-            Expr::Identifier(ident) => self.name(std::slice::from_ref(ident)),
-            Expr::CompoundIdentifier(parts) => self.name(parts),
-            Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::Spaceship, right }
-            | Expr::IsNotDistinctFrom(left, right) => self.walk.equal(left, right, self.why, self.scopes),
-            Expr::InSubquery { expr, subquery, .. } => {
-                let left = self.walk.expressions(&**expr, self.why, self.scopes);
-                let right = self.walk.query(subquery, self.scopes).all();
-                self.walk.keys(&left, &right);
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
+/// The name that a column has without an alias; empty where the engine chooses one.
+fn name_of(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(ident) => ident.value.clone(),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|i| i.value.clone()).unwrap_or_default(),
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => name_of(expr),
+        _ => String::new(),
     }
 }

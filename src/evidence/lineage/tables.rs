@@ -2,39 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::evidence::data_map::DataMap;
-use crate::evidence::lineage::Lineage;
-use crate::manifest::Manifest;
+use super::Lineage;
 
 /// One name for each table.
-pub(super) struct Tables<'a> {
-    map: &'a DataMap,
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
     /// Collections, by their name in lower case.
     collections: BTreeMap<String, String>,
     /// The manifest's own mapping, by the lineage's name in lower case.
     names: BTreeMap<String, String>,
     /// Every name that some lineage gives a table with its schema: last two parts, by the last.
     by_last: BTreeMap<String, BTreeSet<String>>,
-    aliases: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    aliases: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl<'a> Tables<'a> {
-    pub fn new(lineage: &'a Lineage, map: &'a DataMap, manifest: &Manifest) -> Self {
-        let collections = map.fields.values().map(|field| (field.collection.to_lowercase(), field.collection.clone()));
-        let written = manifest.evidence.lineage.iter().flat_map(|source| &source.names);
+impl Tables {
+    /// `collections` are the data map's; `names` say which of them a name of the lineage means.
+    pub fn new(lineage: &Lineage, collections: &BTreeSet<&str>, names: &BTreeMap<String, String>) -> Self {
         let mut tables = Self {
-            map,
-            collections: collections.collect(),
-            names: written.map(|(name, at)| (name.to_lowercase(), at.value.clone())).collect(),
-            by_last: BTreeMap::new(),
-            aliases: BTreeMap::new(),
+            collections: collections.iter().map(|name| (name.to_lowercase(), (*name).to_owned())).collect(),
+            names: names.iter().map(|(name, means)| (name.to_lowercase(), means.clone())).collect(),
+            ..Self::default()
         };
         for (one, other) in &lineage.aliases {
-            tables.aliases.entry(one).or_default().insert(other);
-            tables.aliases.entry(other).or_default().insert(one);
+            tables.aliases.entry(one.clone()).or_default().insert(other.clone());
+            tables.aliases.entry(other.clone()).or_default().insert(one.clone());
         }
         let flows = lineage.flows.iter().flat_map(|flow| flow.sources.iter().chain(&flow.target));
-        for name in flows.map(String::as_str).chain(map.fields.values().map(|field| field.collection.as_str())) {
+        for name in flows.map(String::as_str).chain(collections.iter().copied()) {
             let short = last_two(name);
             if let Some((_, last)) = short.rsplit_once('.') {
                 tables.by_last.entry(last.to_owned()).or_default().insert(short.clone());
@@ -58,9 +53,9 @@ impl<'a> Tables<'a> {
         }
         // A dataset's key may itself have parts: the longest collection that the name ends with.
         let dotted = written.replace('/', ".");
-        let ends = |known: &&String| dotted == **known || dotted.ends_with(&format!(".{known}"));
-        if let Some(known) = self.collections.keys().filter(ends).max_by_key(|known| known.len()) {
-            return self.collections[known].clone();
+        let ends = dotted.match_indices('.').map(|(dot, _)| &dotted[dot + 1..]);
+        if let Some(known) = std::iter::once(dotted.as_str()).chain(ends).find_map(|end| self.collections.get(end)) {
+            return known.clone();
         }
         let short = last_two(name);
         if short.contains('.') {
@@ -70,14 +65,6 @@ impl<'a> Tables<'a> {
         match self.by_last.get(&short).map(|full| full.iter().collect::<Vec<_>>()).as_deref() {
             Some([one]) => self.collections.get(*one).unwrap_or(one).clone(),
             _ => short,
-        }
-    }
-
-    /// The table that a field lies in.
-    pub fn of_field(&self, field: &str) -> String {
-        match self.map.fields.get(field) {
-            Some(mapped) => mapped.collection.clone(),
-            None => self.of(field.rsplit_once('.').map_or(field, |(table, _)| table)),
         }
     }
 
