@@ -115,7 +115,7 @@ pub struct Strategy {
     pub logic: Option<String>,
     /// The person or team that answers for it; default the system's owner.
     pub owner: Option<String>,
-    /// Whether it uses data about the person at all.
+    /// Whether it evaluates the person: whether it uses data about them that no contract or law requires.
     #[serde(default = "yes")]
     pub profiling: bool,
     /// The data it reads, as `dataset.collection.field` of the data map. A row's own `inputs` take precedence.

@@ -86,7 +86,7 @@ pub struct Run {
 /// One file of evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceFile {
-    /// `manifest`, `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects`, `items`, `rule_pack`.
+    /// `manifest`, `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects`, `items`, `prompts`, `rule_pack`.
     pub role: String,
     /// Relative to the manifest.
     pub path: String,

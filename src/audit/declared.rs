@@ -23,7 +23,8 @@ use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
 
 fn sources_of(evidence: &Evidence) -> impl Iterator<Item = &Source> {
-    [&evidence.recommendations, &evidence.consent_records, &evidence.subjects, &evidence.items].into_iter().flatten()
+    let Evidence { recommendations, consent_records, subjects, items, prompts, .. } = evidence;
+    [recommendations, consent_records, subjects, items, prompts].into_iter().flatten()
 }
 
 /// All that is declared: read and checked before any log is opened.
@@ -186,6 +187,7 @@ impl Declared {
             Role::ConsentRecords => &evidence.consent_records,
             Role::Subjects => &evidence.subjects,
             Role::Items => &evidence.items,
+            Role::Prompts => &evidence.prompts,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::Replayed;
+use super::choice::choice_facts;
 use super::declared::Declared;
 use super::scan::scan_facts;
 use super::tables::Tables;
@@ -33,10 +34,13 @@ pub(super) async fn measure(
     let manifest = &declared.manifest.value;
     let log = replayed.log.as_ref();
     let mut facts = Vec::new();
-    let purposes = purpose::measure(manifest, &declared.names.manifest, declared.map.as_ref(), log, as_of);
+    let uses: Vec<Use> = replayed.uses.iter().map(|(usage, _)| usage.clone()).collect();
+    let map = declared.map.as_ref();
+    let mut purposes = purpose::measure(manifest, &declared.names.manifest, map, log, as_of);
+    let policy = declared.policy.as_ref().map(|policy| &policy.value);
+    purpose::set_personal_inputs(&mut purposes, manifest, map, policy, &uses);
     facts.extend(purposes.into_iter().map(Fact::Purpose));
     if let Some(map) = &declared.map {
-        let uses: Vec<Use> = replayed.uses.iter().map(|(usage, _)| usage.clone()).collect();
         let fields = field::measure(manifest, map, log.map(|_| uses.as_slice()));
         facts.extend(fields.into_iter().map(Fact::Field));
         let mut joins = Vec::new();
@@ -57,6 +61,7 @@ pub(super) async fn measure(
         join::add_static(&mut joins, static_joins, &declared.names);
         facts.extend(joins.into_iter().map(Fact::Join));
     }
+    facts.extend(choice_facts(engine, declared, tables, replayed).await?);
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
     if !static_only {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
@@ -123,7 +128,7 @@ async fn quality_facts(
     facts.push(evidence_quality::of_documents("data_map", evidence.data_map.len()));
     facts.push(evidence_quality::of_documents("consent_policy", usize::from(evidence.consent_policy.is_some())));
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items] {
+    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items, Role::Prompts] {
         let table = tables.0.get(&role);
         let coverage = match (role, table, log) {
             (Role::Recommendations, Some(_), Some(log)) => Coverage {

@@ -14,7 +14,7 @@ pub(super) async fn scan_facts(declared: &Declared, tables: &Tables) -> Result<V
     if rows == 0 {
         return Ok(facts);
     }
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items] {
+    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items, Role::Prompts] {
         if !tables.0.contains_key(&role) {
             continue;
         }

@@ -23,7 +23,7 @@ impl Tables {
         let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
         let within = measure.within.iter().map(|at| at.value.clone());
         let mut tables = Self::default();
-        for role in [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Items] {
+        for role in [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Items, Role::Prompts] {
             let sources = declared.sources(role);
             if sources.is_empty() {
                 continue;
@@ -32,7 +32,7 @@ impl Tables {
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.clone(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::ConsentRecords | Role::Items => BTreeSet::new(),
+                Role::ConsentRecords | Role::Items | Role::Prompts => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,

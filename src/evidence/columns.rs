@@ -13,6 +13,7 @@ pub enum Role {
     ConsentRecords,
     Subjects,
     Items,
+    Prompts,
 }
 
 impl Role {
@@ -22,6 +23,7 @@ impl Role {
             Self::ConsentRecords => "consent_records",
             Self::Subjects => "subjects",
             Self::Items => "items",
+            Self::Prompts => "prompts",
         }
     }
 
@@ -31,6 +33,7 @@ impl Role {
             Self::ConsentRecords => CONSENT_RECORDS,
             Self::Subjects => SUBJECTS,
             Self::Items => ITEMS,
+            Self::Prompts => PROMPTS,
         }
     }
 
@@ -130,6 +133,22 @@ const CONSENT_RECORDS: &[Column<'static>] = &[
 const SUBJECTS: &[Column<'static>] = &[column("subject_id", Text, Mandatory)];
 
 const ITEMS: &[Column<'static>] = &[column("item_id", Text, Mandatory), column("price", Number, Optional)];
+
+/// What people were asked, one row per prompt shown.
+const PROMPTS: &[Column<'static>] = &[
+    column("subject_id", Text, Optional),
+    column("timestamp", Time, Mandatory),
+    column("purpose", Text, Mandatory),
+    column("notice_version", Text, Optional),
+    column("yes_steps", Count, Optional),
+    column("no_steps", Count, Optional),
+    column("yes_seconds", Number, Optional),
+    column("no_seconds", Number, Optional),
+    column("preselected", Flag, Optional),
+    column("no_on_first_layer", Flag, Optional),
+    column("answer", Choice(&["given", "refused", "dismissed"]), Optional),
+    column("jurisdiction", Text, Optional),
+];
 
 /// Reason for a time without zone where the source states none. It is systematic, so it stops the run.
 pub const NO_ZONE: &str = "has no time zone";

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Evidence;
 
+pub mod alternative;
 pub mod data_use;
 pub mod evidence_quality;
+pub mod explanation;
 pub mod field;
 pub mod join;
 pub mod outcome_parity;
+pub mod prompt;
 pub mod purpose;
 pub mod undeclared_personal_data;
 
@@ -71,6 +74,9 @@ kinds! {
     Field(field),
     DataUse(data_use),
     Join(join),
+    Alternative(alternative),
+    Explanation(explanation),
+    Prompt(prompt),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),

@@ -29,6 +29,10 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub items: Vec<Source>,
+    /// What people were asked: one row per consent prompt shown, with what each answer takes.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub prompts: Vec<Source>,
     /// How data was joined: SQL files and OpenLineage events.
     #[serde(default, deserialize_with = "lineage::lineage")]
     #[schemars(with = "lineage::Shape")]
