@@ -90,7 +90,7 @@ pub struct EvidenceFile {
     pub role: String,
     /// Relative to the manifest.
     pub path: String,
-    /// `yaml`, `csv`, `csv.gz`, `csv.zst`, `jsonl`, …, `parquet`.
+    /// `yaml`, `csv`, `csv.gz`, `csv.zst`, `jsonl`, …, `parquet`, `kantara`, `iso27560`.
     pub format: String,
     /// Rows read, rejected ones included; null for files that are not tables.
     pub rows: Option<u64>,

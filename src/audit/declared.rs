@@ -59,12 +59,16 @@ impl Declared {
             }
         }
         for source in sources_of(evidence) {
-            for category in source.declares.values() {
+            for category in source.declares.values().chain(source.categories.values()) {
                 if !taxonomy.data_categories.contains(&category.value) {
                     let message = format!("data category `{}` is not in the taxonomy", **category);
                     let problem = manifest.problem(category, message);
                     return Err(problem.suggest(category, &taxonomy.data_categories).into());
                 }
+            }
+            for purpose in source.purposes.values().filter(|at| !taxonomy.data_uses.contains(&at.value)) {
+                let problem = manifest.problem(purpose, format!("data use `{}` is not in the taxonomy", **purpose));
+                return Err(problem.suggest(purpose, &taxonomy.data_uses).into());
             }
         }
         let policy = match &evidence.consent_policy {

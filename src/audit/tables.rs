@@ -42,6 +42,7 @@ impl Tables {
                 // A log of rows without people is audited row by row, when the manifest says so.
                 optional: if measure.unit == Unit::Impression { &["subject_id"] } else { &[] },
                 progress,
+                taxonomy: &declared.taxonomy,
             };
             let mut table = loader.load(sources).await?;
             if role == Role::Subjects {

@@ -6,6 +6,7 @@ pub mod data_map;
 pub mod files;
 pub mod lineage;
 pub mod loader;
+pub mod receipts;
 pub mod sample;
 pub mod table;
 pub mod taxonomy;

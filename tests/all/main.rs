@@ -3,10 +3,12 @@
 mod bad_input;
 mod choice;
 mod consent;
+mod fides;
 mod licences;
 mod lineage;
 mod open_bandit;
 mod readers;
+mod receipts;
 mod scan;
 mod storefront;
 mod support;

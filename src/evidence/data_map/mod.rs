@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 mod read;
 
-use read::{File, Reader};
+use read::{File, Reader, check_keys};
 
 use crate::error::{Problem, Result, all_clear};
 use crate::evidence::taxonomy::{Taxonomy, is_personal};
@@ -106,7 +106,9 @@ impl DataMap {
     pub fn read(files: &[(std::path::PathBuf, String)], taxonomy: &mut Taxonomy) -> Result<Self> {
         let mut documents = Vec::new();
         for (path, name) in files {
-            documents.push((Document::<File>::read(path)?, name.clone()));
+            let document = Document::<File>::read(path)?;
+            check_keys(&document)?;
+            documents.push((document, name.clone()));
         }
         for (document, _) in &documents {
             let file = &document.value;

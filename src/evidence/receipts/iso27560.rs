@@ -103,12 +103,14 @@ fn row(part: &Part<'_>, event: &Value, purpose: &str, categories: &[String]) -> 
     let types: Vec<String> = words(&["type"]).into_iter().chain(words(&["eventtype"])).collect();
     // The vocabulary gives the state as the event's type.
     let written = words(&["eventstate", "state", "status"]);
-    let candidates: Vec<&String> = written.iter().chain(if written.is_empty() { types.iter() } else { [].iter() }).collect();
+    let candidates: Vec<&String> =
+        written.iter().chain(if written.is_empty() { types.iter() } else { [].iter() }).collect();
     let known = |word: &&String| STATES.iter().find(|(state, _)| *state == plain_key(word)).map(|(_, status)| *status);
     let Some(status) = candidates.iter().find_map(|word| known(word)) else {
         let Some(word) = candidates.first() else { return Err("an event has no state (`event_state`)".to_owned()) };
         let states: Vec<&str> = STATES.iter().map(|(state, _)| *state).collect();
-        let near = nearest(&plain_key(word), &states).map(|near| format!("; did it mean `{near}`?")).unwrap_or_default();
+        let near =
+            nearest(&plain_key(word), &states).map(|near| format!("; did it mean `{near}`?")).unwrap_or_default();
         return Err(format!("the state `{}` of an event is not known{near}", told(word)));
     };
     if status == "given" && categories.is_empty() {
@@ -142,6 +144,10 @@ fn row(part: &Part<'_>, event: &Value, purpose: &str, categories: &[String]) -> 
 fn expires(event: &Map<String, Value>, at: &str) -> Result<Option<String>, String> {
     let Some(duration) = get(event, &["validityduration", "duration", "expirytime"]) else { return Ok(None) };
     let Some(written) = text(duration) else { return Ok(None) };
+    // A time that cannot be read is told as that.
+    if !time::is_time(at) {
+        return Ok(None);
+    }
     let end = time::after(at, &written).or_else(|| time::date(&written));
     match plain_key(&written).as_str() {
         "endlessduration" | "indefinite" | "unlimited" => Ok(None),

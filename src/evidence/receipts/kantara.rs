@@ -7,10 +7,8 @@ use super::{Event, Row, Terms, each, get, text, time};
 /// One row for each purpose of each service.
 pub fn rows(receipt: &Map<String, Value>, terms: &Terms) -> Vec<Row> {
     let services = each(get(receipt, &["services"])).into_iter().filter_map(Value::as_object);
-    let purposes: Vec<&Map<String, Value>> = services
-        .flat_map(|service| each(get(service, &["purposes"])))
-        .filter_map(Value::as_object)
-        .collect();
+    let purposes: Vec<&Map<String, Value>> =
+        services.flat_map(|service| each(get(service, &["purposes"]))).filter_map(Value::as_object).collect();
     if purposes.is_empty() {
         return vec![Err("the receipt names no purpose (`services`, `purposes`)".to_owned())];
     }
@@ -21,12 +19,15 @@ pub fn rows(receipt: &Map<String, Value>, terms: &Terms) -> Vec<Row> {
 
 fn row(receipt: &Map<String, Value>, purpose: &Map<String, Value>, sensitive: &[&Value], terms: &Terms) -> Row {
     let written = |object: &Map<String, Value>, names: &[&str]| get(object, names).and_then(text);
-    let at = time::epoch(get(receipt, &["consenttimestamp"]).ok_or("the receipt has no `consentTimestamp`".to_owned())?)?;
+    let at =
+        time::epoch(get(receipt, &["consenttimestamp"]).ok_or("the receipt has no `consentTimestamp`".to_owned())?)?;
     let names = each(get(purpose, &["purpose"])).into_iter().chain(each(get(purpose, &["purposecategory"])));
     let key = terms.purpose(&names.filter_map(text).collect::<Vec<_>>())?;
     let held = each(get(purpose, &["piicategory"]));
     if held.is_empty() {
-        return Err("a purpose of the receipt names no `piiCategory`, and a grant without one would be of all".to_owned());
+        return Err(
+            "a purpose of the receipt names no `piiCategory`, and a grant without one would be of all".to_owned()
+        );
     }
     let mut categories = Vec::new();
     for category in held.into_iter().chain(sensitive.iter().copied()) {

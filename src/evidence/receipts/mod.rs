@@ -79,16 +79,15 @@ impl Terms {
 
 impl Meanings {
     fn of(&self, texts: &[String], what: &str, key: &str) -> Result<String, String> {
-        let meaning = |text: &String| {
-            self.mapped.get(&plain(text)).or_else(|| self.keys.get(text.trim())).cloned()
-        };
+        let meaning = |text: &String| self.mapped.get(&plain(text)).or_else(|| self.keys.get(text.trim())).cloned();
         if let Some(found) = texts.iter().find_map(meaning) {
             return Ok(found);
         }
         let Some(text) = texts.first() else { return Err(format!("a {what} has no name")) };
         let keys: Vec<&String> = self.keys.iter().collect();
         // A key is a path of words; the free text is likely near its last one.
-        let words: Vec<String> = keys.iter().map(|key| key.rsplit('.').next().unwrap_or(key).replace('_', " ")).collect();
+        let words: Vec<String> =
+            keys.iter().map(|key| key.rsplit('.').next().unwrap_or(key).replace('_', " ")).collect();
         let near = nearest(text, &keys).or_else(|| {
             let word = nearest(text, &words)?;
             words.iter().position(|known| known == word).map(|index| keys[index].as_str())
@@ -114,8 +113,13 @@ pub fn rows(format: Format, terms: &Terms, line: u64, bytes: &[u8]) -> Vec<(u64,
     rows.into_iter().map(|row| (line, row)).collect()
 }
 
-/// What the documents of a file are, by the keys at its beginning.
+/// What the documents of a `.json` file are, by the keys at its beginning.
 pub fn recognise(file: &DataFile) -> Option<Format> {
+    let name = file.name.to_lowercase();
+    let stem = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    if !stem.ends_with(".json") && !stem.ends_with(".jsonld") {
+        return None;
+    }
     let reader = file.open(super::files::Hash::default()).ok()?;
     let mut head = Vec::new();
     reader.take(HEAD).read_to_end(&mut head).ok()?;
@@ -133,11 +137,13 @@ pub fn recognise(file: &DataFile) -> Option<Format> {
 pub struct Documents<R> {
     reader: BufReader<R>,
     line: u64,
+    /// Whether a document ends with its line, whole or not: then a broken one takes no other with it.
+    by_line: bool,
 }
 
 impl<R: Read> Documents<R> {
-    pub fn new(reader: R) -> Self {
-        Self { reader: BufReader::with_capacity(1 << 16, reader), line: 1 }
+    pub fn new(reader: R, by_line: bool) -> Self {
+        Self { reader: BufReader::with_capacity(1 << 16, reader), line: 1, by_line }
     }
 
     /// The next object, or what stands where one was expected. None at the end.
@@ -159,7 +165,7 @@ impl<R: Read> Documents<R> {
                 if byte == b'\n' {
                     self.line += 1;
                     // What is no object ends with its line.
-                    whole = depth == 0 && !found.is_empty();
+                    whole = (depth == 0 || self.by_line) && !found.is_empty();
                 }
                 if between {
                     continue;

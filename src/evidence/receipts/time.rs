@@ -23,6 +23,11 @@ pub fn date(text: &str) -> Option<String> {
     Moment::parse(text).map(|moment| moment.text())
 }
 
+/// Whether a text is a time, with or without its zone.
+pub fn is_time(text: &str) -> bool {
+    Moment::parse(text).is_some()
+}
+
 /// `start` and a duration of ISO 8601 after it (`P12M`, `P1Y6M`, `P30D`, `PT24H`).
 pub fn after(start: &str, duration: &str) -> Option<String> {
     let (months, rest) = parse(duration)?;
