@@ -23,12 +23,12 @@ pub(super) async fn choice_facts(
     let people = tables.has(Role::Recommendations, "subject_id");
     let mut facts = Vec::new();
     let choices = if have_log {
-        let uses: Vec<Use> = replayed.uses.iter().map(|(usage, _)| usage.clone()).collect();
+        let uses: Vec<Use> = replayed.uses.iter().map(|used| used.usage.clone()).collect();
         let question = choice::Question {
             engine,
             manifest,
             map: declared.map.as_ref(),
-            policy: declared.policy.as_ref().map(|policy| &policy.value),
+            policies: declared.policies.as_ref(),
             uses: &uses,
             have_records: have_records && people,
         };
@@ -36,7 +36,7 @@ pub(super) async fn choice_facts(
     } else {
         None
     };
-    let (name, answered) = (&declared.names.manifest, have_records && people);
+    let (name, answered) = (&declared.name, have_records && people);
     let alternatives = alternative::measure(manifest, name, choices.as_ref(), answered, people);
     facts.extend(alternatives.into_iter().map(Fact::Alternative));
     if tables.has(Role::Recommendations, "explained") {

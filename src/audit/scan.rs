@@ -17,7 +17,15 @@ pub(super) async fn scan_facts(declared: &Declared, tables: &Tables) -> Result<V
     if rows == 0 {
         return Ok(facts);
     }
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items, Role::Prompts] {
+    for role in [
+        Role::ConsentRecords,
+        Role::Recommendations,
+        Role::Uses,
+        Role::Links,
+        Role::Subjects,
+        Role::Items,
+        Role::Prompts,
+    ] {
         if !tables.0.contains_key(&role) {
             continue;
         }
@@ -26,7 +34,7 @@ pub(super) async fn scan_facts(declared: &Declared, tables: &Tables) -> Result<V
             for mut file in files::files(&declared.manifest, source)? {
                 file.terms = terms.clone();
                 let sample = sample::sample(source, &file, rows).await?;
-                let manifest = &declared.names.manifest;
+                let manifest = &declared.name;
                 facts.extend(undeclared_personal_data::measure(role, source, &file.name, &sample, manifest));
             }
         }

@@ -6,6 +6,7 @@ use super::declared::Declared;
 use crate::engine::Engine;
 use crate::error::{Problem, Result};
 use crate::evidence::columns::Role;
+use crate::evidence::consent_policy::Policies;
 use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
 use crate::manifest::Unit;
@@ -23,16 +24,24 @@ impl Tables {
         let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
         let within = measure.within.iter().map(|at| at.value.clone());
         let mut tables = Self::default();
-        for role in [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Items, Role::Prompts] {
+        let policies = declared.policies.iter().flat_map(Policies::versions);
+        let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
+        let people = [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links];
+        for role in people.into_iter().chain([Role::Items, Role::Prompts]) {
             let sources = declared.sources(role);
             if sources.is_empty() {
                 continue;
             }
-            let canonical = |name: &String| role.columns().iter().any(|column| column.name == name);
+            // How old people are is read only where the policy asks.
+            let unwanted: &[&str] = if role == Role::Subjects && !age_matters { &["birth_date", "age"] } else { &[] };
+            let canonical = |name: &String| {
+                let known = role.columns().iter().any(|column| column.name == name);
+                known && !unwanted.contains(&name.as_str())
+            };
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.clone(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::ConsentRecords | Role::Items | Role::Prompts => BTreeSet::new(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Items | Role::Prompts => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,
@@ -41,6 +50,7 @@ impl Tables {
                 attributes: attributes.into_iter().filter(|name| !canonical(name)).collect(),
                 // A log of rows without people is audited row by row, when the manifest says so.
                 optional: if measure.unit == Unit::Impression { &["subject_id"] } else { &[] },
+                unwanted,
                 progress,
                 taxonomy: &declared.taxonomy,
             };

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Evidence;
 
 pub mod alternative;
+pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
 pub mod explanation;
 pub mod field;
 pub mod join;
+pub mod judged;
 pub mod outcome_parity;
 pub mod prompt;
 pub mod purpose;
@@ -77,6 +79,7 @@ kinds! {
     Alternative(alternative),
     Explanation(explanation),
     Prompt(prompt),
+    Coverage(coverage),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
-use super::uses::Use;
+use super::uses::{SERVE, Use};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::LIST;
-use crate::evidence::consent_policy::{ConsentPolicy, Regime};
+use crate::evidence::consent_policy::{ConsentPolicy, Policies, Regime};
 use crate::evidence::data_map::DataMap;
 use crate::evidence::taxonomy::covers;
 use crate::manifest::{LegalBasis, Manifest};
@@ -44,7 +44,8 @@ pub struct Question<'a> {
     pub engine: &'a Engine,
     pub manifest: &'a Manifest,
     pub map: Option<&'a DataMap>,
-    pub policy: Option<&'a ConsentPolicy>,
+    /// The latest version says what no record means, and how long a withdrawal may take.
+    pub policies: Option<&'a Policies>,
     pub uses: &'a [Use],
     /// Whether `consent_records` is a table.
     pub have_records: bool,
@@ -120,25 +121,36 @@ pub async fn answers(question: &Question<'_>) -> Result<BTreeMap<(String, String
 }
 
 impl Question<'_> {
+    /// Where people's answers are: with a policy the replay of consent has added the signals of their browsers.
+    fn events(&self) -> &'static str {
+        if self.policies.is_some() { "consent_events" } else { "consent_records" }
+    }
+
+    fn policy(&self) -> Option<&ConsentPolicy> {
+        self.policies.map(Policies::latest)
+    }
+
     /// Table `choice_uses`: for which purposes each kind of decision counts, and whether as the alternative. False when
     /// there is none.
     fn register_uses(&self, profiled: &BTreeSet<&str>) -> Result<bool> {
-        let mut rows: Vec<([&str; 5], [i64; 2])> = Vec::new();
-        for usage in self.uses {
+        let mut rows: BTreeSet<([&str; 5], [i64; 3])> = BTreeSet::new();
+        for usage in self.uses.iter().filter(|usage| usage.operation == SERVE) {
             let Some(strategy) = self.manifest.strategy(&usage.strategy) else { continue };
             let own = strategy.purpose.as_str();
             // What a strategy says of itself does not count where its inputs say otherwise.
             let contradicted =
-                self.map.is_some_and(|map| !chosen_inputs(&usage.inputs, own, map, self.policy).is_empty());
+                self.map.is_some_and(|map| !chosen_inputs(&usage.inputs, own, map, self.policy()).is_empty());
             let alternative = !strategy.profiling && !contradicted;
             let place = usage.jurisdiction_name(self.manifest);
-            let opt_out = self.policy.is_some_and(|policy| policy.regime(place) == Regime::OptOut);
+            let opt_out = self.policy().is_some_and(|policy| policy.regime(place) == Regime::OptOut);
             for purpose in profiled.iter().filter(|purpose| match strategy.profiling {
                 true => **purpose == own,
                 false => stands_in(own, purpose, profiled),
             }) {
                 let texts = [&usage.strategy, &usage.inputs_text, &usage.jurisdiction, *purpose, place];
-                rows.push((texts, [i64::from(alternative), i64::from(opt_out)]));
+                let grace = self.policy().map_or(0, |policy| policy.grace(purpose, place).as_micros());
+                let grace = i64::try_from(grace).unwrap_or(i64::MAX / 4);
+                rows.insert((texts, [i64::from(alternative), i64::from(opt_out), grace]));
             }
         }
         let column = |index: usize| -> ArrayRef {
@@ -147,7 +159,7 @@ impl Question<'_> {
         let flag = |index: usize| -> ArrayRef {
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, flags)| flags[index])))
         };
-        let flags = [("alternative", flag(0)), ("opt_out", flag(1))];
+        let flags = [("alternative", flag(0)), ("opt_out", flag(1)), ("grace", flag(2))];
         let names = ["strategy", "inputs", "jurisdiction", "purpose", "place"];
         let columns = names.into_iter().enumerate().map(|(index, name)| (name, column(index)));
         let batch = RecordBatch::try_from_iter(columns.chain(flags))?;
@@ -161,10 +173,11 @@ impl Question<'_> {
     async fn register_scopes(&self, profiled: &BTreeSet<&str>) -> Result<()> {
         let found = self
             .engine
-            .rows(
+            .rows(&format!(
                 "SELECT purpose, coalesce(categories, '') AS categories, coalesce(contexts, '') AS contexts \
-                 FROM consent_records GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            )
+                 FROM {} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+                self.events()
+            ))
             .await?;
         let texts: Vec<[String; 3]> = (0..found.len())
             .map(|row| {
@@ -174,7 +187,9 @@ impl Question<'_> {
             .collect();
         let elements = |text: &str| -> BTreeSet<String> {
             let elements = text.split(LIST).map(str::trim).filter(|element| !element.is_empty());
-            elements.map(|element| self.policy.map_or(element, |policy| policy.canonical(element)).to_owned()).collect()
+            elements
+                .map(|element| self.policy().map_or(element, |policy| policy.canonical(element)).to_owned())
+                .collect()
         };
         let scopes: Vec<[BTreeSet<String>; 2]> =
             texts.iter().map(|[_, categories, contexts]| [elements(categories), elements(contexts)]).collect();
@@ -215,12 +230,12 @@ impl Question<'_> {
 
     /// The plan of `choices`: decisions by purpose, jurisdiction, alternative or not, answer and subject.
     fn sql(&self) -> String {
-        let since = self.policy.and_then(|policy| policy.effective).map(|time| time.timestamp_micros());
+        let since = self.policies.and_then(|policies| policies.since(0));
         let since = since.map(|at| format!(" WHERE d.at >= {at}")).unwrap_or_default();
         let decisions = format!(
             "SELECT u.purpose AS purpose, u.place AS place, u.alternative AS alternative, u.opt_out AS opt_out, \
-             d.subject_id AS subject_id, d.at AS at FROM decisions d JOIN choice_uses u ON d.strategy = u.strategy AND d.inputs = u.inputs \
-             AND d.jurisdiction = u.jurisdiction{since}"
+             u.grace AS grace, d.subject_id AS subject_id, d.at AS at FROM decisions d JOIN choice_uses u \
+             ON d.strategy = u.strategy AND d.inputs = u.inputs AND d.jurisdiction = u.jurisdiction{since}"
         );
         if !self.have_records {
             return format!(
@@ -230,27 +245,35 @@ impl Question<'_> {
         }
         // Time and status in one number: the latest record of a scope is the largest; at equal times the more
         // restrictive one is larger.
-        let key = "c.timestamp * 4 + CASE c.status WHEN 'given' THEN 0 WHEN 'expired' THEN 1 WHEN 'refused' THEN 2 ELSE 3 END";
+        let key = "c.timestamp * 4 + CASE WHEN c.status IN ('given', 'renewed') THEN 0 WHEN c.status = 'expired' THEN 1 \
+             WHEN c.status = 'withdrawn' THEN 3 ELSE 2 END";
+        // What was said of training or of others alone is not about decisions.
+        let about = format!(
+            "(coalesce(c.operations, '') = '' OR array_has(string_to_array(c.operations, {}), '{SERVE}')) \
+             AND (coalesce(c.recipients, '') = '' OR c.status IN ('given', 'renewed'))",
+            crate::engine::literal(LIST)
+        );
+        let events = self.events();
         let latest = format!(
-            "SELECT m.purpose AS purpose, m.subject_id AS subject_id, m.at AS at, s.lane AS lane, s.whole AS whole, max({key}) AS latest, \
+            "SELECT m.purpose AS purpose, m.subject_id AS subject_id, m.at AS at, m.grace AS grace, s.lane AS lane, \
+             s.whole AS whole, max({key}) AS latest, \
              first_value(c.expires ORDER BY {key} DESC, c.expires DESC) AS expires \
-             FROM (SELECT DISTINCT purpose, subject_id, at FROM ({decisions})) m \
-             JOIN consent_records c ON m.subject_id = c.subject_id AND c.timestamp <= m.at \
+             FROM (SELECT DISTINCT purpose, subject_id, at, grace FROM ({decisions})) m \
+             JOIN {events} c ON m.subject_id = c.subject_id AND c.timestamp <= m.at \
              JOIN choice_scopes s ON s.about = m.purpose AND s.purpose = c.purpose \
               AND s.categories = coalesce(c.categories, '') AND s.contexts = coalesce(c.contexts, '') \
-              AND (s.own = 1 OR c.status IN ('refused', 'withdrawn')) \
-             GROUP BY m.purpose, m.subject_id, m.at, s.lane, s.whole"
+              AND (s.own = 1 OR c.status IN ('refused', 'objected', 'withdrawn')) WHERE {about} \
+             GROUP BY m.purpose, m.subject_id, m.at, m.grace, s.lane, s.whole"
         );
         let when = |condition: &str| format!("max(CASE WHEN {condition} THEN 1 ELSE 0 END)");
-        let grace = self.grace_sql();
-        let within = format!("latest % 4 = 3 AND {grace} > 0 AND at - latest / 4 <= {grace}");
+        let within = "latest % 4 = 3 AND grace > 0 AND at - latest / 4 <= grace";
         let said = format!(
-            "SELECT purpose, subject_id, at, {} AS granted, {} AS refused, {} AS whole_refused, {} AS in_grace, \
-             {} AS whole_in_grace FROM ({latest}) GROUP BY purpose, subject_id, at",
+            "SELECT purpose, subject_id, at, grace, {} AS granted, {} AS refused, {} AS whole_refused, {} AS in_grace, \
+             {} AS whole_in_grace FROM ({latest}) GROUP BY purpose, subject_id, at, grace",
             when("latest % 4 = 0 AND (expires IS NULL OR expires > at)"),
             when(&format!("latest % 4 >= 2 AND NOT ({within})")),
             when(&format!("whole = 1 AND latest % 4 >= 2 AND NOT ({within})")),
-            when(&within),
+            when(within),
             when(&format!("whole = 1 AND {within}")),
         );
         format!(
@@ -259,19 +282,8 @@ impl Question<'_> {
               WHEN s.whole_refused = 1 OR (s.refused = 1 AND d.opt_out = 0) THEN 'refused' \
               WHEN s.whole_in_grace = 1 OR (s.in_grace = 1 AND d.opt_out = 0) THEN 'in_grace' ELSE 'silent' END AS answer, d.subject_id AS subject_id, count(*) AS n \
              FROM ({decisions}) d LEFT JOIN ({said}) s \
-             ON d.purpose = s.purpose AND d.subject_id = s.subject_id AND d.at = s.at \
+             ON d.purpose = s.purpose AND d.subject_id = s.subject_id AND d.at = s.at AND d.grace = s.grace \
              GROUP BY 1, 2, 3, 4, 5"
         )
-    }
-
-    /// The grace of each purpose, in microseconds.
-    fn grace_sql(&self) -> String {
-        let Some(policy) = self.policy else { return "0".into() };
-        let one = |purpose: &str| {
-            let grace = i64::try_from(policy.grace(purpose).as_micros()).unwrap_or(i64::MAX / 4);
-            format!("WHEN {} THEN {grace}", crate::engine::literal(purpose))
-        };
-        let cases: Vec<String> = profiled(self.manifest).into_iter().map(one).collect();
-        format!("(CASE purpose {} ELSE 0 END)", cases.join(" "))
     }
 }

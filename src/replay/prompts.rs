@@ -152,9 +152,9 @@ pub async fn asked(
 fn repeats(prompts: &str, have_records: bool) -> String {
     let asks = format!("SELECT subject_id, purpose, at, answer, file, line, 0 AS said FROM ({prompts})");
     let records = if have_records {
-        "UNION ALL SELECT subject_id, purpose, timestamp, CASE status WHEN 'withdrawn' THEN 'refused' ELSE status END, \
-         '', 0, 1 FROM consent_records WHERE status IN ('given', 'refused', 'withdrawn') \
-         AND coalesce(categories, '') = '' AND coalesce(contexts, '') = ''"
+        "UNION ALL SELECT subject_id, purpose, timestamp, CASE WHEN status IN ('given', 'renewed') THEN 'given' ELSE 'refused' END, \
+         '', 0, 1 FROM consent_records WHERE status <> 'expired' \
+         AND concat(categories, contexts, operations, recipients) = ''"
     } else {
         ""
     };
@@ -184,7 +184,7 @@ fn taken_as_yes(prompts: &str) -> String {
           lead(at) OVER (PARTITION BY subject_id, purpose ORDER BY at, file, line) AS next FROM ({prompts}) \
           WHERE subject_id IS NOT NULL) p \
          JOIN consent_records c ON c.subject_id = p.subject_id AND c.timestamp >= p.at \
-         WHERE p.answer = 'dismissed' AND c.status = 'given' AND c.timestamp < p.at + {AT_ONCE} \
+         WHERE p.answer = 'dismissed' AND c.status IN ('given', 'renewed') AND c.timestamp < p.at + {AT_ONCE} \
          AND (p.next IS NULL OR c.timestamp < p.next) \
          AND (c.purpose = p.purpose OR starts_with(p.purpose, concat(c.purpose, '.')))"
     )

@@ -13,6 +13,7 @@ use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::verdict_name;
 use crate::facts::Fact;
+use crate::facts::coverage::Coverage;
 use crate::facts::evidence_quality::EvidenceQuality;
 use crate::facts::field::Field;
 use crate::facts::purpose::Purpose;
@@ -40,6 +41,7 @@ pub struct Page<'a> {
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
     pub choice: Choice<'a>,
+    pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
@@ -186,6 +188,7 @@ impl<'a> Page<'a> {
             fields: fields(record, &states),
             scan: scan(record, &states),
             uses: uses(record, &states),
+            coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
             choice: Choice::new(record, &states),
             parity: parity(record, &states),
@@ -240,6 +243,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Alternative(_) => ("alternatives to being profiled", Some(Step::DesignForChoice)),
         Fact::Explanation(_) => ("explanations shown", Some(Step::DesignForChoice)),
         Fact::Prompt(_) => ("consent prompts", Some(Step::DesignForChoice)),
+        Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
