@@ -66,7 +66,7 @@ impl Declared {
                     return Err(problem.suggest(category, &taxonomy.data_categories).into());
                 }
             }
-            for purpose in source.purposes.values().filter(|at| !taxonomy.data_uses.contains(&at.value)) {
+            if let Some(purpose) = source.purposes.values().find(|at| !taxonomy.data_uses.contains(&at.value)) {
                 let problem = manifest.problem(purpose, format!("data use `{}` is not in the taxonomy", **purpose));
                 return Err(problem.suggest(purpose, &taxonomy.data_uses).into());
             }

@@ -139,7 +139,7 @@ impl TextFile {
         let name = self.file.name.to_lowercase();
         let by_line = name.contains(".jsonl") || name.contains(".ndjson");
         let mut documents = Documents::new(reader, by_line);
-        while let Some((line, bytes)) = documents.next().map_err(|e| Error::io(&self.file.path, "read", &e))? {
+        while let Some((line, bytes)) = documents.read().map_err(|e| Error::io(&self.file.path, "read", &e))? {
             for (line, row) in receipts::rows(self.file.format, &self.file.terms, line, &bytes) {
                 let more = match row {
                     Ok(cells) => {

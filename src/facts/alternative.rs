@@ -58,7 +58,8 @@ impl FactKind for Alternative {
         the manifest says. Somebody has said no when the latest record of a scope of the purpose, at or before the \
         decision, is a refusal, or a withdrawal past the policy's grace, and no scope of it is granted; a no also \
         takes back the narrower scopes in it, and at equal times it wins. Where the regime is opt-out only a no to the \
-        whole purpose counts: what a narrower one leaves alone is still allowed.";
+        whole purpose counts: what a narrower one leaves alone is still allowed. Answers given under another identifier \
+        (`evidence.links`) are not followed here.";
     const NEEDS_LOG: bool = false;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

@@ -106,7 +106,7 @@ fn row(part: &Part<'_>, event: &Value, purpose: &str, categories: &[String]) -> 
     let candidates: Vec<&String> =
         written.iter().chain(if written.is_empty() { types.iter() } else { [].iter() }).collect();
     let known = |word: &&String| STATES.iter().find(|(state, _)| *state == plain_key(word)).map(|(_, status)| *status);
-    let Some(status) = candidates.iter().find_map(|word| known(word)) else {
+    let Some(status) = candidates.iter().find_map(known) else {
         let Some(word) = candidates.first() else { return Err("an event has no state (`event_state`)".to_owned()) };
         let states: Vec<&str> = STATES.iter().map(|(state, _)| *state).collect();
         let near =

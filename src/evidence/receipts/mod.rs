@@ -147,7 +147,7 @@ impl<R: Read> Documents<R> {
     }
 
     /// The next object, or what stands where one was expected. None at the end.
-    pub fn next(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+    pub fn read(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
         let (mut start, mut depth, mut found) = (self.line, 0_usize, Vec::new());
         let (mut quoted, mut escaped) = (false, false);
         loop {

@@ -23,7 +23,7 @@ fn terms() -> Terms {
 fn read(format: Format, text: &str, by_line: bool) -> Vec<String> {
     let (terms, mut documents) = (terms(), Documents::new(text.as_bytes(), by_line));
     let mut told = Vec::new();
-    while let Some((line, bytes)) = documents.next().unwrap() {
+    while let Some((line, bytes)) = documents.read().unwrap() {
         for (line, row) in rows(format, &terms, line, &bytes) {
             told.push(match row {
                 Ok(cells) => {
