@@ -103,7 +103,7 @@ fn a_no_counts_from_the_end_of_grace_and_a_narrow_one_only_where_nothing_is_allo
         let audit = with_alternative().replacing("policy.yaml", &end, &to);
         // Everyone is asked about the web alone; every eighth says no.
         let line = |person: u32| {
-            let answer = if person % 8 == 0 { "refused" } else { "given" };
+            let answer = if person.is_multiple_of(8) { "refused" } else { "given" };
             format!("{},2026-01-01T00:00:00Z,{answer},personalize.content,,web\n", subject(person))
         };
         let text = "subject_id,timestamp,status,purpose,categories,contexts\n".to_owned();
@@ -157,7 +157,7 @@ fn the_share_of_explained_decisions_has_its_interval() {
         let person: u32 = row.subject[5..8].parse().unwrap();
         let explained = match row.strategy {
             "popular" => "1",
-            _ if person % 4 == 0 => "0",
+            _ if person.is_multiple_of(4) => "0",
             // One row of the decision is enough.
             _ if row.position == 3 => "true",
             _ => "",
@@ -169,7 +169,10 @@ fn the_share_of_explained_decisions_has_its_interval() {
     let record = run.audited(0);
     let of = |strategy: &str, segment: &str| {
         let mut all = facts(&record, "explanation").into_iter();
-        all.find(|fact| fact["strategy"] == strategy && fact["segment"].to_string() == segment).unwrap()
+        all.find(|fact| {
+            fact["strategy"] == strategy && fact["segment"] == serde_json::from_str::<Value>(segment).unwrap()
+        })
+        .unwrap()
     };
     for (segment, n, explained, t) in
         [("{}", 80.0_f64, 60_u64, 1.99045), (r#"{"age_band":"18-29"}"#, 40.0, 20, 2.02269)]

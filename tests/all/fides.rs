@@ -107,13 +107,9 @@ fn keys_that_newer_versions_of_fides_add_change_nothing() {
 fn the_taxonomy_is_fideslang_s() {
     let (categories, uses) = (&files("data_files")["data_categories.yml"], &files("data_files")["data_uses.yml"]);
     let keys = |text: &str, of: &str| -> BTreeSet<String> {
-        let keys = yaml(text)[of]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|key| key["fides_key"].as_str().unwrap().to_owned())
-            .collect();
-        keys
+        let file = yaml(text);
+        let keys = file[of].as_array().unwrap().iter().map(|key| key["fides_key"].as_str().unwrap().to_owned());
+        keys.collect()
     };
     let taxonomy = Taxonomy::fideslang().unwrap();
     assert_eq!(taxonomy.data_categories, keys(categories, "data_category"));
