@@ -11,6 +11,7 @@ mod evidence;
 mod lineage;
 mod measure;
 
+pub(crate) use evidence::OneOrMany;
 pub use evidence::{Evidence, Format, Layout, Source};
 pub use lineage::{Dialect, LineageSource};
 pub use measure::{Measure, Metric, Segment, Unit};

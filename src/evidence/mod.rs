@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod consent_policy;
+pub mod consent_strings;
 pub mod data_map;
 pub mod files;
 pub mod lineage;

@@ -55,7 +55,7 @@ pub struct Evidence {
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "it describes a shape; values are read by `one_or_many` and `text_or_texts`")]
-enum OneOrMany<T> {
+pub(crate) enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
 }

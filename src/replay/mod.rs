@@ -4,6 +4,7 @@
 
 pub mod choice;
 pub mod consent;
+pub mod consent_strings;
 pub mod explanations;
 pub mod log;
 pub mod outcomes;

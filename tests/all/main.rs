@@ -3,6 +3,7 @@
 mod bad_input;
 mod choice;
 mod consent;
+mod consent_strings;
 mod fides;
 mod licences;
 mod lineage;
