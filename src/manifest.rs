@@ -118,7 +118,7 @@ pub struct Strategy {
     pub owner: Option<String>,
     /// Who receives the data when it decides, e.g. an ad network; default nobody but the organisation.
     pub recipient: Option<String>,
-    /// Whether it uses data about the person at all.
+    /// Whether it evaluates the person: whether it uses data about them that no contract or law requires.
     #[serde(default = "yes")]
     pub profiling: bool,
     /// The data it reads, as `dataset.collection.field` of the data map. A row's own `inputs` take precedence.

@@ -87,11 +87,11 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceFile {
     /// `manifest`, `data_map`, `consent_policy`, `rule_pack`, or what the tables of evidence are: `recommendations`,
-    /// `consent_records`, `uses`, `links`, `subjects`, `items`, `lineage`.
+    /// `consent_records`, `uses`, `links`, `subjects`, `items`, `prompts`, `lineage`.
     pub role: String,
     /// Relative to the manifest.
     pub path: String,
-    /// `yaml`, `csv`, `csv.gz`, `csv.zst`, `jsonl`, …, `parquet`.
+    /// `yaml`, `csv`, `csv.gz`, `csv.zst`, `jsonl`, …, `parquet`, `kantara`, `iso27560`.
     pub format: String,
     /// Rows read, rejected ones included; null for files that are not tables.
     pub rows: Option<u64>,

@@ -24,8 +24,8 @@ use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
 
 fn sources_of(evidence: &Evidence) -> impl Iterator<Item = &Source> {
-    let roles = [&evidence.recommendations, &evidence.consent_records, &evidence.uses, &evidence.links];
-    roles.into_iter().chain([&evidence.subjects, &evidence.items]).flatten()
+    let Evidence { recommendations, consent_records, uses, links, subjects, items, prompts, .. } = evidence;
+    [recommendations, consent_records, uses, links, subjects, items, prompts].into_iter().flatten()
 }
 
 /// All that is declared: read and checked before any log is opened.
@@ -61,12 +61,16 @@ impl Declared {
             }
         }
         for source in sources_of(evidence) {
-            for category in source.declares.values() {
+            for category in source.declares.values().chain(source.categories.values()) {
                 if !taxonomy.data_categories.contains(&category.value) {
                     let message = format!("data category `{}` is not in the taxonomy", **category);
                     let problem = manifest.problem(category, message);
                     return Err(problem.suggest(category, &taxonomy.data_categories).into());
                 }
+            }
+            if let Some(purpose) = source.purposes.values().find(|at| !taxonomy.data_uses.contains(&at.value)) {
+                let problem = manifest.problem(purpose, format!("data use `{}` is not in the taxonomy", **purpose));
+                return Err(problem.suggest(purpose, &taxonomy.data_uses).into());
             }
         }
         let policies = Policies::read(&manifest, &taxonomy, map.as_ref())?;
@@ -236,6 +240,7 @@ impl Declared {
             Role::Links => &evidence.links,
             Role::Subjects => &evidence.subjects,
             Role::Items => &evidence.items,
+            Role::Prompts => &evidence.prompts,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
+use super::choice::choice_facts;
 use super::declared::Declared;
 use super::scan::scan_facts;
 use super::tables::Tables;
@@ -11,6 +12,7 @@ use super::{Replayed, Scope};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
+use crate::evidence::consent_policy::Policies;
 use crate::facts::evidence_quality::Coverage;
 use crate::facts::{Fact, coverage, data_use, evidence_quality, field, join, outcome_parity, purpose};
 use crate::manifest::{Manifest, Metric};
@@ -31,10 +33,13 @@ pub(super) async fn measure(
     let manifest = &declared.manifest.value;
     let log = replayed.log.as_ref();
     let mut facts = Vec::new();
-    let purposes = purpose::measure(manifest, &declared.name, declared.map.as_ref(), log, as_of);
+    let uses: Vec<Use> = replayed.uses.iter().map(|used| used.usage.clone()).collect();
+    let map = declared.map.as_ref();
+    let mut purposes = purpose::measure(manifest, &declared.name, map, log, as_of);
+    let policy = declared.policies.as_ref().map(Policies::latest);
+    purpose::set_personal_inputs(&mut purposes, manifest, map, policy, &uses);
     facts.extend(purposes.into_iter().map(Fact::Purpose));
     if let Some(map) = &declared.map {
-        let uses: Vec<Use> = replayed.uses.iter().map(|used| used.usage.clone()).collect();
         let fields = field::measure(manifest, map, log.map(|_| uses.as_slice()));
         facts.extend(fields.into_iter().map(Fact::Field));
         if let Some(policies) = &declared.policies {
@@ -62,6 +67,7 @@ pub(super) async fn measure(
             facts.extend(coverage::measure(tallies).into_iter().map(Fact::Coverage));
         }
     }
+    facts.extend(choice_facts(engine, declared, tables, replayed).await?);
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
     if scope == Scope::Whole {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
@@ -128,7 +134,15 @@ async fn quality_facts(
     facts.push(evidence_quality::of_documents("data_map", evidence.data_map.len()));
     facts.push(evidence_quality::of_documents("consent_policy", evidence.consent_policy.len()));
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Uses, Role::Links, Role::Subjects, Role::Items] {
+    for role in [
+        Role::ConsentRecords,
+        Role::Recommendations,
+        Role::Uses,
+        Role::Links,
+        Role::Subjects,
+        Role::Items,
+        Role::Prompts,
+    ] {
         let table = tables.0.get(&role);
         if table.is_none() && matches!(role, Role::Uses | Role::Links) {
             continue;

@@ -1,9 +1,12 @@
 //! The look at samples of every table for personal data that nobody declared.
 
+use std::sync::Arc;
+
 use super::declared::Declared;
 use super::tables::Tables;
 use crate::error::Result;
 use crate::evidence::columns::Role;
+use crate::evidence::receipts::Terms;
 use crate::evidence::{files, sample};
 use crate::facts::undeclared_personal_data::{self, UndeclaredPersonalData};
 
@@ -14,12 +17,22 @@ pub(super) async fn scan_facts(declared: &Declared, tables: &Tables) -> Result<V
     if rows == 0 {
         return Ok(facts);
     }
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Uses, Role::Links, Role::Subjects, Role::Items] {
+    for role in [
+        Role::ConsentRecords,
+        Role::Recommendations,
+        Role::Uses,
+        Role::Links,
+        Role::Subjects,
+        Role::Items,
+        Role::Prompts,
+    ] {
         if !tables.0.contains_key(&role) {
             continue;
         }
         for source in declared.sources(role) {
-            for file in files::files(&declared.manifest, source)? {
+            let terms = Arc::new(Terms::of(source, &declared.taxonomy));
+            for mut file in files::files(&declared.manifest, source)? {
+                file.terms = terms.clone();
                 let sample = sample::sample(source, &file, rows).await?;
                 let manifest = &declared.name;
                 facts.extend(undeclared_personal_data::measure(role, source, &file.name, &sample, manifest));

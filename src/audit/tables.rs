@@ -28,9 +28,15 @@ impl Tables {
         let policies = declared.policies.iter().flat_map(Policies::versions);
         let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
         let roles: &[Role] = match scope {
-            Scope::Whole => {
-                &[Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links, Role::Items]
-            }
+            Scope::Whole => &[
+                Role::Subjects,
+                Role::Recommendations,
+                Role::ConsentRecords,
+                Role::Uses,
+                Role::Links,
+                Role::Items,
+                Role::Prompts,
+            ],
             Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
             Scope::Declared => &[],
         };
@@ -48,7 +54,7 @@ impl Tables {
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.clone(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::ConsentRecords | Role::Uses | Role::Links | Role::Items => BTreeSet::new(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Items | Role::Prompts => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,
@@ -59,6 +65,7 @@ impl Tables {
                 optional: if measure.unit == Unit::Impression { &["subject_id"] } else { &[] },
                 unwanted,
                 progress,
+                taxonomy: &declared.taxonomy,
             };
             let mut table = loader.load(sources).await?;
             if role == Role::Subjects {

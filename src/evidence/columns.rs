@@ -15,6 +15,7 @@ pub enum Role {
     Links,
     Subjects,
     Items,
+    Prompts,
 }
 
 impl Role {
@@ -26,6 +27,7 @@ impl Role {
             Self::Links => "links",
             Self::Subjects => "subjects",
             Self::Items => "items",
+            Self::Prompts => "prompts",
         }
     }
 
@@ -37,6 +39,7 @@ impl Role {
             Self::Links => LINKS,
             Self::Subjects => SUBJECTS,
             Self::Items => ITEMS,
+            Self::Prompts => PROMPTS,
         }
     }
 
@@ -168,6 +171,22 @@ const SUBJECTS: &[Column<'static>] =
     &[column("subject_id", Text, Mandatory), column("birth_date", Date, Optional), column("age", Count, Optional)];
 
 const ITEMS: &[Column<'static>] = &[column("item_id", Text, Mandatory), column("price", Number, Optional)];
+
+/// What people were asked, one row per prompt shown.
+const PROMPTS: &[Column<'static>] = &[
+    column("subject_id", Text, Optional),
+    column("timestamp", Time, Mandatory),
+    column("purpose", Text, Mandatory),
+    column("notice_version", Text, Optional),
+    column("yes_steps", Count, Optional),
+    column("no_steps", Count, Optional),
+    column("yes_seconds", Number, Optional),
+    column("no_seconds", Number, Optional),
+    column("preselected", Flag, Optional),
+    column("no_on_first_layer", Flag, Optional),
+    column("answer", Choice(&["given", "refused", "dismissed"]), Optional),
+    column("jurisdiction", Text, Optional),
+];
 
 /// Reason for a time without zone where the source states none. It is systematic, so it stops the run.
 pub const NO_ZONE: &str = "has no time zone";

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
+use super::receipts::{self, Terms};
 use crate::error::{Error, Problem, Result};
 use crate::manifest::{Format, Manifest, Source};
 use crate::progress::Progress;
@@ -23,6 +24,8 @@ pub struct DataFile {
     pub compression: Compression,
     /// Columns from `key=value` parts of the path.
     pub partition: BTreeMap<String, String>,
+    /// What the free texts of consent receipts mean.
+    pub terms: Arc<Terms>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,8 @@ impl DataFile {
             Format::Csv => "csv",
             Format::Jsonl => "jsonl",
             Format::Parquet => "parquet",
+            Format::Kantara => "kantara",
+            Format::Iso27560 => "iso27560",
         };
         let compression = match self.compression {
             Compression::None => "",
@@ -178,12 +183,19 @@ pub fn files(manifest: &Document<Manifest>, source: &Source) -> Result<Vec<DataF
         let name = name_of(manifest, &path);
         let partition =
             if root.is_dir() { partition(path.strip_prefix(&root).unwrap_or(&path)) } else { BTreeMap::new() };
-        match detect(&path, source.format) {
-            Some((format, compression)) => files.push(DataFile { path, name, format, compression, partition }),
+        let (compression, of_name) = detect(&path);
+        let mut file = DataFile { path, name, format: Format::Jsonl, compression, partition, terms: Arc::default() };
+        // JSON is told by what it holds: so far only documents of consent are read from it.
+        let format = source.format.or(of_name).or_else(|| receipts::recognise(&file));
+        match format {
+            Some(format) => {
+                file.format = format;
+                files.push(file);
+            }
             // A folder may hold other things; a file that was named may not be skipped.
             None if root.is_dir() => {}
             None => {
-                let message = format!("the format of `{name}` cannot be told from its name");
+                let message = format!("the format of `{}` cannot be told from its name", file.name);
                 return Err(problem(message).help("state `format: csv`, `jsonl` or `parquet`").into());
             }
         }
@@ -230,14 +242,15 @@ fn partition(relative: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn detect(path: &Path, stated: Option<Format>) -> Option<(Format, Compression)> {
-    let name = path.file_name()?.to_string_lossy().to_lowercase();
+/// How a file is compressed, and its format where its name tells it.
+fn detect(path: &Path) -> (Compression, Option<Format>) {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (stem, compression) = Compression::of(&name);
-    let format = stated.or(match stem.rsplit('.').next()? {
+    let format = match stem.rsplit('.').next().unwrap_or_default() {
         "csv" => Some(Format::Csv),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "parquet" => Some(Format::Parquet),
         _ => None,
-    })?;
-    Some((format, compression))
+    };
+    (compression, format)
 }

@@ -18,10 +18,12 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::prelude::{DataFrame, ParquetReadOptions};
 use futures::StreamExt;
 
-use super::columns::{Column, Dialect, LIST, NO_ZONE, Need, Role, clean, read};
+use super::columns::{Column, Dialect, Kind, LIST, NO_ZONE, Need, Role, clean, read};
 use super::files::{self, DataFile, Hash};
+use super::receipts::Terms;
 use super::sample;
 use super::table::{FILE, FileRead, Reject, Table};
+use super::taxonomy::Taxonomy;
 use super::text::{self, FAULT, LINE, TextFile};
 use crate::engine::{Engine, literal, quoted};
 use crate::error::{Error, Problem, Result, nearest};
@@ -74,6 +76,8 @@ pub struct Loader<'a> {
     /// Columns of the role that are left alone.
     pub unwanted: &'a [&'a str],
     pub progress: &'a Progress,
+    /// What the texts of consent receipts may mean.
+    pub taxonomy: &'a Taxonomy,
 }
 
 impl Loader<'_> {
@@ -83,7 +87,9 @@ impl Loader<'_> {
         for source in sources {
             self.check_source(source, &mut problems);
             let (first, wrong) = (plans.len(), problems.len());
-            for file in files::files(self.manifest, source)? {
+            let terms = Arc::new(Terms::of(source, self.taxonomy));
+            for mut file in files::files(self.manifest, source)? {
+                file.terms = terms.clone();
                 plans.push(self.origins(source, file, &mut problems).await?);
             }
             // Where columns are missing, the header may be a row about a person, and is not to be told.
@@ -141,6 +147,10 @@ impl Loader<'_> {
             && delimiter.len() != 1
         {
             problems.push(self.manifest.problem(delimiter, "a delimiter is one ASCII character"));
+        }
+        if matches!(source.format, Some(Format::Kantara | Format::Iso27560)) && self.role != Role::ConsentRecords {
+            let message = format!("consent receipts cannot be {}", self.role.id());
+            problems.push(self.manifest.problem(&source.path, message));
         }
         let known: Vec<&str> = self.columns().map(|c| c.name).collect();
         for (canonical, written) in &source.columns {
@@ -380,12 +390,8 @@ impl Loader<'_> {
         };
         let listed = self.role == Role::Recommendations && plan.source.layout == Layout::Decisions;
         let (mut inner, mut outer, mut rejections) = (Vec::new(), Vec::new(), Vec::new());
-        let attributes = self.attributes.iter().map(|name| Column {
-            name,
-            kind: super::columns::Kind::Text,
-            need: Need::Optional,
-            per_item: false,
-        });
+        let attributes =
+            self.attributes.iter().map(|name| Column { name, kind: Kind::Text, need: Need::Optional, per_item: false });
         let canonical = self.role.columns().iter().copied().filter(|column| !self.unwanted.contains(&column.name));
         for (index, column) in canonical.chain(attributes).enumerate() {
             let alias = quoted(column.name);
@@ -396,6 +402,11 @@ impl Loader<'_> {
                     let of = if listed && column.per_item { "VARCHAR" } else { column.kind.sql_type() };
                     outer.push(format!("CAST(NULL AS {of}) AS {alias}"));
                     continue;
+                }
+                // The manifest writes a list as text whatever the file does.
+                Some(Origin::Constant(value)) if column.kind == Kind::List => {
+                    let written = plan.source.list_separator.as_deref().unwrap_or("|");
+                    (literal(&value.replace(written, &dialect.list_separator)), DataType::Utf8)
                 }
                 Some(Origin::Constant(value)) => (literal(value), DataType::Utf8),
                 Some(Origin::Column(name)) => {

@@ -8,6 +8,7 @@ pub mod dbt;
 pub mod files;
 pub mod lineage;
 pub mod loader;
+pub mod receipts;
 pub mod sample;
 pub mod table;
 pub mod taxonomy;

@@ -2,12 +2,12 @@
 //!
 //! Keys are hierarchical: `user.contact` is the parent of `user.contact.email` and covers it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{Problem, Result};
 use crate::yaml::Document;
 
 /// Known keys, and which categories GDPR Art. 9 protects.
@@ -19,6 +19,8 @@ pub struct Taxonomy {
     pub data_categories: BTreeSet<String>,
     pub data_uses: BTreeSet<String>,
     pub special_categories: BTreeSet<String>,
+    /// Keys of earlier versions, and what they are called now.
+    pub renamed: BTreeMap<String, String>,
 }
 
 impl Taxonomy {
@@ -26,6 +28,20 @@ impl Taxonomy {
     pub fn fideslang() -> Result<Self> {
         let text = include_str!("../../policies/fideslang.yaml");
         Ok(Document::parse(Path::new("policies/fideslang.yaml"), text)?.value)
+    }
+
+    /// Adds to a problem with an unknown key what it is called now: its new name, or the one known key with its last
+    /// word, else the nearest.
+    pub fn suggest(&self, problem: Problem, written: &str, known: &BTreeSet<String>) -> Problem {
+        if let Some(new) = self.renamed.get(written).filter(|new| known.contains(*new)) {
+            return problem.help(format!("it was renamed: write `{new}`"));
+        }
+        let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+        let mut alike = known.iter().filter(|key| last(key) == last(written));
+        match (alike.next(), alike.next()) {
+            (Some(only), None) => problem.help(format!("did you mean `{only}`?")),
+            _ => problem.suggest(written, known),
+        }
     }
 
     /// Whether `category` is one of GDPR Art. 9's, or below one.

@@ -1,4 +1,4 @@
-//! CSV and JSON Lines as text columns with their line numbers, one file after another through a bounded channel.
+//! CSV, JSON Lines and consent receipts as text columns with their line numbers, one file after another through a bounded channel.
 //!
 //! Stock readers stop at the first bad row, or swallow it without a word, and know no line numbers; these give every
 //! row its line, and a row that cannot be read its fault. Values stay text: types are the business of a plan.
@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
 use super::files::{DataFile, Hash};
+use super::receipts::{self, Documents};
 use crate::error::{Error, Problem, Result};
 use crate::manifest::Format;
 
@@ -68,6 +69,7 @@ impl TextFile {
         batch.columns.resize_with(self.columns.len(), StringBuilder::new);
         match self.file.format {
             Format::Csv => self.csv(reader, &mut batch)?,
+            Format::Kantara | Format::Iso27560 => self.documents(reader, &mut batch)?,
             _ => self.json_lines(reader, &mut batch)?,
         }
         batch.send().map(|_| ())
@@ -133,6 +135,27 @@ impl TextFile {
         Problem::new(message).at(&self.file.path, line, 0).help("close the quote, or double it if it is a text's")
     }
 
+    fn documents(&self, reader: Box<dyn Read + Send>, batch: &mut Batch) -> Result<()> {
+        let name = self.file.name.to_lowercase();
+        let by_line = name.contains(".jsonl") || name.contains(".ndjson");
+        let mut documents = Documents::new(reader, by_line);
+        while let Some((line, bytes)) = documents.read().map_err(|e| Error::io(&self.file.path, "read", &e))? {
+            for (line, row) in receipts::rows(self.file.format, &self.file.terms, line, &bytes) {
+                let more = match row {
+                    Ok(cells) => {
+                        let cells = self.columns.iter().map(|name| cells.get(name.as_str()).map(String::as_str));
+                        batch.row(line, None, cells)?
+                    }
+                    Err(fault) => batch.row(line, Some(fault), std::iter::empty())?,
+                };
+                if !more {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn json_lines(&self, reader: Box<dyn Read + Send>, batch: &mut Batch) -> Result<()> {
         let mut reader = BufReader::with_capacity(1 << 16, reader);
         let mut bytes = Vec::new();
@@ -185,6 +208,9 @@ impl PartitionStream for TextFile {
 
 /// The columns of a file: a CSV's header, or the keys of the first JSON lines (nested ones with dots).
 pub fn header(file: &DataFile, delimiter: u8) -> Result<Vec<String>> {
+    if matches!(file.format, Format::Kantara | Format::Iso27560) {
+        return Ok(receipts::COLUMNS.map(str::to_owned).to_vec());
+    }
     let reader = file.open(Hash::default())?;
     if file.format == Format::Csv {
         return csv_header(file, &mut csv_reader(reader, delimiter));

@@ -14,7 +14,7 @@ use crate::findings::Evidence;
 /// One role of evidence (all its files together).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceQuality {
-    /// `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects`, `items` or `lineage`.
+    /// `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects`, `items`, `prompts` or `lineage`.
     pub role: String,
     /// Whether it was handed over.
     pub given: bool,

@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Evidence;
 
+pub mod alternative;
 pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
+pub mod explanation;
 pub mod field;
 pub mod join;
 pub mod judged;
 pub mod outcome_parity;
+pub mod prompt;
 pub mod purpose;
 pub mod undeclared_personal_data;
 
@@ -73,6 +76,9 @@ kinds! {
     Field(field),
     DataUse(data_use),
     Join(join),
+    Alternative(alternative),
+    Explanation(explanation),
+    Prompt(prompt),
     Coverage(coverage),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),

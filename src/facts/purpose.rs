@@ -1,16 +1,19 @@
 //! `purpose`: what each strategy is for, as declared, beside what the log shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use crate::evidence::consent_policy::ConsentPolicy;
 use crate::evidence::data_map::DataMap;
 use crate::evidence::taxonomy::{covers, is_personal};
 use crate::findings::Evidence;
 use crate::manifest::{LegalBasis, Manifest};
+use crate::replay::choice::chosen_inputs;
 use crate::replay::log::Log;
+use crate::replay::uses::Use;
 
 /// One strategy, declared or seen in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +33,11 @@ pub struct Purpose {
     pub owner: Option<String>,
     /// Whether it uses data about the person; null when undeclared.
     pub profiling: Option<bool>,
+    /// Inputs, declared or seen in the log, with personal data whose use is the person's choice: it rests on consent, on
+    /// legitimate interests or on no basis, or nobody said (no consent policy). Null without a data map, or when an
+    /// input that it does not know could be one.
+    #[serde(default)]
+    pub personal_inputs: Option<Vec<String>>,
     /// `YYYY-MM-DD`
     pub review_date: Option<String>,
     /// Whether the review date lies before the day the audit speaks for; null when either is missing.
@@ -86,7 +94,7 @@ pub fn measure(
 ) -> Vec<Purpose> {
     let declared = manifest.strategies.iter().map(|s| s.id.value.as_str());
     let seen = log.into_iter().flat_map(|log| log.decisions.keys().map(String::as_str));
-    let all: std::collections::BTreeSet<&str> = declared.chain(seen).collect();
+    let all: BTreeSet<&str> = declared.chain(seen).collect();
     let one = |id: &str| {
         let strategy = manifest.strategy(id);
         let purpose = strategy.and_then(|s| manifest.purpose(&s.purpose));
@@ -104,6 +112,7 @@ pub fn measure(
             logic: text(strategy.and_then(|s| s.logic.as_ref())),
             owner: text(strategy.map(|s| s.owner.as_ref().unwrap_or(&manifest.system.owner))),
             profiling: strategy.map(|s| s.profiling),
+            personal_inputs: None,
             review_date: review.map(|day| day.to_string()),
             review_overdue: review.zip(as_of).map(|(review, today)| review < today),
             decisions: log.map(|log| log.decisions.get(id).copied().unwrap_or(0)),
@@ -114,11 +123,30 @@ pub fn measure(
     all.into_iter().map(one).collect()
 }
 
+/// Says of each declared strategy which of its inputs make a profile, by the data map and the log.
+pub fn set_personal_inputs(
+    facts: &mut [Purpose],
+    manifest: &Manifest,
+    map: Option<&DataMap>,
+    policy: Option<&ConsentPolicy>,
+    uses: &[Use],
+) {
+    let Some(map) = map else { return };
+    for fact in facts {
+        let Some(strategy) = manifest.strategy(&fact.strategy) else { continue };
+        let mut inputs: BTreeSet<String> = strategy.inputs.iter().map(|input| input.value.clone()).collect();
+        inputs.extend(uses.iter().filter(|of| of.strategy == fact.strategy).flat_map(|of| of.inputs.iter().cloned()));
+        let found = chosen_inputs(&inputs, &strategy.purpose, map, policy);
+        let all_known = inputs.iter().all(|input| map.fields.contains_key(input));
+        fact.personal_inputs = (all_known || !found.is_empty()).then_some(found);
+    }
+}
+
 /// Personal categories that a strategy uses for its purpose, and that no privacy declaration covers for that use.
 fn unregistered(strategy: &crate::manifest::Strategy, map: Option<&DataMap>) -> Vec<String> {
     let Some(map) = map else { return Vec::new() };
     let used = strategy.inputs.iter().filter_map(|input| map.resolve(input)).flat_map(|field| field.parts.into_keys());
-    let used: std::collections::BTreeSet<String> =
+    let used: BTreeSet<String> =
         used.map(|(category, _)| category).filter(|c| !c.is_empty() && is_personal(c)).collect();
     let registered = |category: &String| {
         map.declarations.iter().any(|declaration| {

@@ -17,7 +17,7 @@ use crate::scan::{self, Class};
 /// One class of personal data in one column of one file; or a file in none of whose columns anything was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UndeclaredPersonalData {
-    /// `consent_records`, `recommendations`, `subjects` or `items`.
+    /// `consent_records`, `recommendations`, `subjects`, `items` or `prompts`.
     pub role: String,
     /// The file.
     pub path: String,

@@ -41,6 +41,10 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub items: Vec<Source>,
+    /// What people were asked: one row per consent prompt shown, with what each answer takes.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub prompts: Vec<Source>,
     /// How data was joined: SQL files, dbt manifests, logs of queries and OpenLineage events.
     #[serde(default, deserialize_with = "lineage::lineage")]
     #[schemars(with = "lineage::Shape")]
@@ -76,6 +80,12 @@ pub struct Source {
     /// category of it, e.g. `subject_id: user.contact.email`. What the scan finds elsewhere is undeclared.
     #[serde(default)]
     pub declares: BTreeMap<String, At<String>>,
+    /// What the purposes of consent receipts mean: their free text to a fideslang data use.
+    #[serde(default)]
+    pub purposes: BTreeMap<String, At<String>>,
+    /// What the kinds of data in consent receipts mean: their free text to a fideslang data category.
+    #[serde(default)]
+    pub categories: BTreeMap<String, At<String>>,
     /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
     pub time_zone: Option<At<String>>,
     /// What separates the elements of a list in one text cell; default `|`.
@@ -90,6 +100,10 @@ pub enum Format {
     Csv,
     Jsonl,
     Parquet,
+    /// Kantara consent receipts v1.1: one JSON document, an array or one a line. Consent records only.
+    Kantara,
+    /// Consent records or receipts of ISO/IEC TS 27560:2023, likewise.
+    Iso27560,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::playbook::Verdict;
 use crate::record::Record;
 
+mod choice;
 mod conclusion;
 mod consent;
 mod findings;
@@ -29,6 +30,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("fields.html", include_str!("../../templates/fields.html")),
     ("scan.html", include_str!("../../templates/scan.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
+    ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),

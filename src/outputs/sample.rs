@@ -227,6 +227,43 @@ fn evidence(role: &str, path: &str, format: &str, rows: Option<(u64, u64)>) -> s
     })
 }
 
+/// Alternatives, explanations and prompts: each once with every number and once with as few as can be.
+fn choices(facts: &mut Vec<Fact>) {
+    facts.push(fact(json!({
+        "kind": "alternative", "purpose": "personalize.content", "jurisdiction": "DE", "basis": "consent",
+        "profiling": ["ranker_v2"], "alternatives": ["bestsellers", HOSTILE[1]], "decisions": 40_000, "subjects": 9_000,
+        "by_alternative": 8_000, "subjects_by_alternative": 1_900, "refused": 2_100, "refused_subjects": 310,
+        "refused_by_alternative": 1_900, "refused_subjects_by_alternative": 290, "refused_share": 0.905, "in_grace": 12,
+        "silent": 700, "silent_by_alternative": 650, "declared_at": [{"path": "audit.yaml", "line": 41}],
+    })));
+    facts.push(fact(json!({
+        "kind": "alternative", "purpose": HOSTILE[0], "jurisdiction": HOSTILE[3], "profiling": [HOSTILE[1]],
+        "alternatives": [], "declared_at": [],
+    })));
+    let share = json!({"estimate": 0.62, "low": 0.58, "high": 0.66, "level": 0.95, "method": "cluster_delta"});
+    for (segment, share, counts) in [
+        (json!({}), Some(&share), Some(12_000)),
+        (json!({"age_band": HOSTILE[0]}), Some(&share), None),
+        (json!({"age_band": "65+"}), None, None),
+    ] {
+        facts.push(fact(json!({
+            "kind": "explanation", "strategy": "ranker_v2", "profiling": true, "segment": segment, "unit": "subject",
+            "decisions": counts, "explained": counts.map(|n| n / 2), "unstated": counts.map(|_| 3), "subjects": counts,
+            "share": share, "strategy_share": 0.62, "suppressed": share.is_none(),
+        })));
+    }
+    let effort = json!({"prompts": 900, "mean": 2.25, "median": 2.0, "max": 5.0});
+    for (notice, effort, count) in [("2026-1", Some(effort), Some(40)), (HOSTILE[1], None, None)] {
+        facts.push(fact(json!({
+            "kind": "prompt", "purpose": "personalize.content", "notice_version": notice, "jurisdiction": "DE",
+            "prompts": 1_000, "subjects": count, "given": 600, "refused": 250, "dismissed": 140, "yes_steps": effort,
+            "no_steps": effort, "yes_seconds": effort, "no_seconds": effort, "both_steps": 900, "harder_no": count,
+            "preselected": count, "no_on_later_layer": count, "dismissed_as_yes": count, "repeats": count,
+            "excess_repeats": count, "subjects_repeated": count,
+        })));
+    }
+}
+
 fn facts() -> Vec<Fact> {
     let mut facts = vec![
         purpose("ranker_v2", true, Some("personalize.content")),
@@ -295,6 +332,7 @@ fn facts() -> Vec<Fact> {
             "sources": [{"path": "sql/join_web_store.sql", "line": 31, "run": null}], "clause": {"path": "policy.yaml", "line": 40},
         })));
     }
+    choices(&mut facts);
     facts.push(fact(json!({
         "kind": "coverage", "strategy": "ranker_v2", "decisions": 200_000, "judged": 180_000, "share": 0.9,
         "gaps": {"unknown_subject": 15_000, "unmapped_input": 5_000},

@@ -2,9 +2,12 @@
 //!
 //! The results are small tables; facts are made from them in plain Rust.
 
+pub mod choice;
 pub mod consent;
 pub mod consent_strings;
+pub mod explanations;
 pub mod log;
 pub mod outcomes;
+pub mod prompts;
 pub mod static_joins;
 pub mod uses;

@@ -49,6 +49,15 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
                 )),
             }
         }
+        "alternative" => {
+            let purposes = facts.iter().filter_map(|fact| if let Fact::Purpose(of) = fact { Some(of) } else { None });
+            match purposes.filter(|purpose| purpose.declared).count() {
+                0 => missing("no strategy is declared"),
+                _ => (Verdict::NotApplicable, "no declared strategy profiles anybody".to_owned()),
+            }
+        }
+        "explanation" => missing("no column of the log says whether an explanation was shown (`explained`)"),
+        "prompt" => missing("no consent prompts were handed over (`evidence.prompts`)"),
         "outcome_parity" => missing(
             "nothing was compared: that takes a segment (`measure.segments`) and an outcome column in the log (`clicked`, \
              `converted` or `revenue`)",

@@ -1,13 +1,16 @@
 //! Every integration test, in one binary: each more would cost a link of the engine.
 
 mod bad_input;
+mod choice;
 mod consent;
 mod consent_strings;
+mod fides;
 mod licences;
 mod lineage;
 mod lineage_kinds;
 mod open_bandit;
 mod readers;
+mod receipts;
 mod scan;
 mod sql_conformance;
 mod storefront;

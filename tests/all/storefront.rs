@@ -179,6 +179,21 @@ fn each_planted_ratio_lies_in_its_interval_and_gets_its_verdict() {
     }
 }
 
+/// The shop sends everyone who said no to `popular`, but for the planted use after a withdrawal.
+#[test]
+fn those_who_said_no_are_served_without_a_profile_but_for_the_planted_ones() {
+    let (truth, run) = (truth(), storefront());
+    let mut after: BTreeMap<&str, u64> = BTreeMap::new();
+    for told in truth["data_uses"].as_array().unwrap() {
+        let most = after.entry(told["strategy"].as_str().unwrap()).or_default();
+        *most = (*most).max(told["events_after_withdrawal"].as_u64().unwrap());
+    }
+    let count = |name: &str| run.facts("alternative").map(|fact| fact[name].as_u64().unwrap()).sum::<u64>();
+    assert!(count("refused") > 1000);
+    assert_eq!(count("refused") - count("refused_by_alternative"), after.values().sum::<u64>());
+    assert!(run.facts("alternative").all(|fact| fact["alternatives"] == serde_json::json!(["popular"])));
+}
+
 #[test]
 fn nothing_else_fails() {
     let run = storefront();

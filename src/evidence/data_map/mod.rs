@@ -13,7 +13,7 @@ use serde::Deserialize;
 mod dbt;
 mod read;
 
-use read::{File, Reader};
+use read::{File, Reader, check_keys};
 
 use crate::error::{Problem, Result, all_clear};
 use crate::evidence::lineage::Lineage;
@@ -119,7 +119,11 @@ impl DataMap {
         for (path, name) in files {
             let document = match dbt::document(path)? {
                 Some(document) => document,
-                None => Document::<File>::read(path)?,
+                None => {
+                    let document = Document::<File>::read(path)?;
+                    check_keys(&document)?;
+                    document
+                }
             };
             documents.push((document, name.clone()));
         }

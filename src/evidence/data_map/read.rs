@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Breaker, DataMap, Declaration, MappedField};
-use crate::error::{Problem, nearest};
+use crate::error::{Problem, Result, nearest};
 use crate::evidence::taxonomy::Taxonomy;
 use crate::yaml::{At, Document};
 
@@ -76,6 +77,31 @@ struct DeclarationEntry {
     data_categories: Vec<At<String>>,
 }
 
+/// The top keys of fideslang, and those that Fides has beside them.
+const TOP: [&str; 7] = ["dataset", "system", "policy", "data_category", "data_use", "data_subject", "organization"];
+const OF_FIDES: [&str; 5] = ["registry", "data_qualifier", "data_purpose", "data_consumer", "evaluation"];
+
+/// What is wrong with the top keys of a file: it is no fideslang file at all, or one is misspelt and would be ignored.
+pub(super) fn check_keys(document: &Document<File>) -> Result<()> {
+    let keys = Document::<BTreeMap<String, IgnoredAny>>::parse(&document.path, document.text.clone())?.value;
+    let known = |key: &String| TOP.contains(&key.as_str()) || OF_FIDES.contains(&key.as_str());
+    let misspelt = keys.keys().filter(|key| !known(key)).find_map(|key| {
+        let near = nearest(key, &TOP).filter(|near| strsim::levenshtein(key, near) <= 2)?;
+        let line = document.text.lines().position(|line| line.starts_with(key.as_str())).map_or(0, |line| line + 1);
+        let at = At { value: (), line: line as u64, column: 1 };
+        let problem = document.problem(&at, format!("`{key}` is not a key that anything reads"));
+        Some(problem.help(format!("did you mean `{near}`?")))
+    });
+    match misspelt {
+        Some(problem) => Err(problem.into()),
+        None if keys.keys().any(known) => Ok(()),
+        None => {
+            let problem = Problem::in_file(&document.path, "this is no data map: it has none of fideslang's keys");
+            Err(problem.help(format!("known: {}", TOP.map(|key| format!("`{key}`")).join(", "))).into())
+        }
+    }
+}
+
 /// One file on its way into the map.
 pub(super) struct Reader<'a> {
     pub document: &'a Document<File>,
@@ -111,9 +137,8 @@ impl Reader<'_> {
         for entry in file.system.iter().flatten().flat_map(|s| s.privacy_declarations.iter().flatten()) {
             if !self.taxonomy.data_uses.contains(&entry.data_use.value) {
                 let message = format!("data use `{}` is not in the taxonomy", *entry.data_use);
-                self.problems.push(
-                    document.problem(&entry.data_use, message).suggest(&entry.data_use, &self.taxonomy.data_uses),
-                );
+                let problem = document.problem(&entry.data_use, message);
+                self.problems.push(self.taxonomy.suggest(problem, &entry.data_use, &self.taxonomy.data_uses));
             }
             let data_categories = self.categories(Some(&entry.data_categories)).into_iter().collect();
             self.map.declarations.push(Declaration { data_use: entry.data_use.value.clone(), data_categories });
@@ -125,7 +150,9 @@ impl Reader<'_> {
         self.misspelt(dataset.fides_meta.as_ref(), &DATASET_KEYS);
         let both = [dataset.meta.as_ref(), dataset.fides_meta.as_ref()];
         let context = self.text(&both, "context");
+        self.categories(dataset.data_categories.as_ref());
         for collection in &dataset.collections {
+            self.categories(collection.data_categories.as_ref());
             let prefix = format!("{}.{}", *dataset.fides_key, collection.name);
             let inherited = Inherited {
                 collection: prefix.clone(),
@@ -151,7 +178,11 @@ impl Reader<'_> {
         }
         let both = [field.fides_meta.as_ref(), field.meta.as_ref()];
         let own_context = self.text(&both, "context");
-        let categories = self.categories(field.data_categories.as_ref().or(inherited.categories));
+        // What a field inherits was checked where it stands.
+        let categories = match &field.data_categories {
+            Some(own) => self.categories(Some(own)),
+            None => self.known(inherited.categories),
+        };
         let marked = self.value(&both, "special").and_then(|v| v.value.as_bool()).unwrap_or(false);
         let mut collected_for = self.texts(&both, "collected_for");
         if collected_for.is_empty() {
@@ -181,18 +212,21 @@ impl Reader<'_> {
         }
     }
 
+    fn known(&self, written: Option<&Vec<At<String>>>) -> BTreeSet<String> {
+        let texts = written.into_iter().flatten().map(|category| category.value.clone());
+        texts.filter(|category| self.taxonomy.data_categories.contains(category)).collect()
+    }
+
+    /// The categories that the taxonomy knows; a problem for each that it does not.
     fn categories(&mut self, written: Option<&Vec<At<String>>>) -> BTreeSet<String> {
-        let mut known = BTreeSet::new();
         for category in written.into_iter().flatten() {
-            if self.taxonomy.data_categories.contains(&category.value) {
-                known.insert(category.value.clone());
-            } else {
+            if !self.taxonomy.data_categories.contains(&category.value) {
                 let message = format!("data category `{}` is not in the taxonomy", category.value);
                 let problem = self.document.problem(category, message);
-                self.problems.push(problem.suggest(category, &self.taxonomy.data_categories));
+                self.problems.push(self.taxonomy.suggest(problem, category, &self.taxonomy.data_categories));
             }
         }
-        known
+        self.known(written)
     }
 
     fn misspelt(&mut self, meta: Option<&Meta>, ours: &[&str]) {

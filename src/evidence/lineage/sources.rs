@@ -150,6 +150,7 @@ impl File {
             format: rows.unwrap_or(Format::Jsonl),
             compression,
             partition: Default::default(),
+            terms: std::sync::Arc::default(),
         };
         let text = |format| Content::of(&data).map(|content| Some(Self { data: data.clone(), format, content }));
         match source.format {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
@@ -39,6 +40,7 @@ pub struct Page<'a> {
     pub scan: Scan<'a>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
+    pub choice: Choice<'a>,
     pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
@@ -188,6 +190,7 @@ impl<'a> Page<'a> {
             uses: uses(record, &states),
             coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
+            choice: Choice::new(record, &states),
             parity: parity(record, &states),
             quality: rows(
                 record,
@@ -237,6 +240,9 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Field(_) => ("mapped inputs", Some(Step::MapDataSensitivity)),
         Fact::DataUse(_) => ("uses of data", Some(Step::DesignForChoice)),
         Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
+        Fact::Alternative(_) => ("alternatives to being profiled", Some(Step::DesignForChoice)),
+        Fact::Explanation(_) => ("explanations shown", Some(Step::DesignForChoice)),
+        Fact::Prompt(_) => ("consent prompts", Some(Step::DesignForChoice)),
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
@@ -258,7 +264,7 @@ fn asked((step, rule): (Step, &RuleResult)) -> Asked<'_> {
     Asked { number: number(step), step: step.title(), id: step.id(), rule }
 }
 
-fn rows<'a, F>(record: &'a Record, states: &States, pick: impl Fn(&'a Fact) -> Option<&'a F>) -> Vec<Row<'a, F>> {
+pub fn rows<'a, F>(record: &'a Record, states: &States, pick: impl Fn(&'a Fact) -> Option<&'a F>) -> Vec<Row<'a, F>> {
     let facts = record.facts.iter().enumerate();
     let row = |(index, fact)| {
         let by = objections(record, index, states.rank(index));
