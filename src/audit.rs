@@ -2,6 +2,7 @@
 
 mod declared;
 mod measure;
+mod risks;
 mod scan;
 mod tables;
 

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::Replayed;
 use super::declared::Declared;
+use super::risks::risk_facts;
 use super::scan::scan_facts;
 use super::tables::Tables;
 use crate::engine::Engine;
@@ -56,6 +57,7 @@ pub(super) async fn measure(
         }
         join::add_static(&mut joins, static_joins, &declared.names);
         facts.extend(joins.into_iter().map(Fact::Join));
+        facts.extend(risk_facts(engine, declared, tables, log, &uses).await?);
     }
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
     if !static_only {

@@ -12,7 +12,9 @@ pub mod evidence_quality;
 pub mod field;
 pub mod join;
 pub mod outcome_parity;
+pub mod proxy;
 pub mod purpose;
+pub mod reidentification;
 pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
@@ -71,6 +73,8 @@ kinds! {
     Field(field),
     DataUse(data_use),
     Join(join),
+    Reidentification(reidentification),
+    Proxy(proxy),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),

@@ -15,6 +15,7 @@ mod consent;
 mod findings;
 mod methods;
 mod parity;
+mod risks;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -28,6 +29,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("purposes.html", include_str!("../../templates/purposes.html")),
     ("fields.html", include_str!("../../templates/fields.html")),
     ("scan.html", include_str!("../../templates/scan.html")),
+    ("risks.html", include_str!("../../templates/risks.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
     ("findings.html", include_str!("../../templates/findings.html")),

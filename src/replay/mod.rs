@@ -2,8 +2,12 @@
 //!
 //! The results are small tables; facts are made from them in plain Rust.
 
+pub mod association;
 pub mod consent;
+pub mod exposure;
 pub mod log;
 pub mod outcomes;
+pub mod profiles;
+pub mod reidentification;
 pub mod static_joins;
 pub mod uses;

@@ -6,6 +6,7 @@ mod licences;
 mod lineage;
 mod open_bandit;
 mod readers;
+mod reidentification;
 mod scan;
 mod storefront;
 mod support;

@@ -13,7 +13,8 @@ use crate::yaml::{At, Document};
 /// Our keys of a dataset's `meta`.
 const DATASET_KEYS: [&str; 2] = ["context", "collected_for"];
 /// Our keys of a field's `fides_meta`.
-const FIELD_KEYS: [&str; 6] = ["context", "derived_from", "breaker", "special", "collected_for", "identifiability"];
+const FIELD_KEYS: [&str; 7] =
+    ["context", "derived_from", "breaker", "special", "collected_for", "identifiability", "quasi_identifier"];
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct File {
@@ -142,7 +143,7 @@ impl Reader<'_> {
         let both = [field.fides_meta.as_ref(), field.meta.as_ref()];
         let own_context = self.text(&both, "context");
         let categories = self.categories(field.data_categories.as_ref().or(inherited.categories));
-        let marked = self.value(&both, "special").and_then(|v| v.value.as_bool()).unwrap_or(false);
+        let marked = self.flag(&both, "special");
         let mut collected_for = self.texts(&both, "collected_for");
         if collected_for.is_empty() {
             collected_for.clone_from(&inherited.collected_for);
@@ -153,6 +154,8 @@ impl Reader<'_> {
             categories,
             context_declared: own_context.is_some() || inherited.context_declared,
             context: own_context.unwrap_or_else(|| inherited.context.clone()),
+            quasi_identifier: self.flag(&both, "quasi_identifier"),
+            data_type: self.value(&both, "data_type").and_then(|at| at.value.as_str()).map(str::to_owned),
             identifiability: self
                 .text(&both, "identifiability")
                 .or_else(|| field.data_qualifier.clone())
@@ -199,6 +202,14 @@ impl Reader<'_> {
 
     fn value<'v>(&self, metas: &[Option<&'v BTreeMap<String, At<Value>>>], key: &str) -> Option<&'v At<Value>> {
         metas.iter().flatten().find_map(|meta| meta.get(key))
+    }
+
+    fn flag(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> bool {
+        let Some(value) = self.value(metas, key) else { return false };
+        value.value.as_bool().unwrap_or_else(|| {
+            self.problems.push(self.document.problem(value, format!("`{key}` must be true or false")));
+            false
+        })
     }
 
     fn text(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> Option<String> {

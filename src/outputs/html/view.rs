@@ -10,6 +10,7 @@ use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
+use super::risks::{Risks, risks};
 use super::verdict_name;
 use crate::facts::Fact;
 use crate::facts::evidence_quality::EvidenceQuality;
@@ -36,6 +37,7 @@ pub struct Page<'a> {
     pub purposes: Vec<Row<'a, Purpose>>,
     pub fields: Vec<FieldGroup<'a>>,
     pub scan: Scan<'a>,
+    pub risks: Risks<'a>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
     pub parity: Parity<'a>,
@@ -183,6 +185,7 @@ impl<'a> Page<'a> {
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
             fields: fields(record, &states),
             scan: scan(record, &states),
+            risks: risks(record, &states),
             uses: uses(record, &states),
             joins: joins(record, &states),
             parity: parity(record, &states),
@@ -234,6 +237,8 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Field(_) => ("mapped inputs", Some(Step::MapDataSensitivity)),
         Fact::DataUse(_) => ("uses of data", Some(Step::DesignForChoice)),
         Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
+        Fact::Reidentification(_) => ("how far inputs tell people apart", Some(Step::AssessRisks)),
+        Fact::Proxy(_) => ("inputs beside protected attributes", Some(Step::AssessRisks)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
@@ -254,7 +259,7 @@ fn asked((step, rule): (Step, &RuleResult)) -> Asked<'_> {
     Asked { number: number(step), step: step.title(), id: step.id(), rule }
 }
 
-fn rows<'a, F>(record: &'a Record, states: &States, pick: impl Fn(&'a Fact) -> Option<&'a F>) -> Vec<Row<'a, F>> {
+pub fn rows<'a, F>(record: &'a Record, states: &States, pick: impl Fn(&'a Fact) -> Option<&'a F>) -> Vec<Row<'a, F>> {
     let facts = record.facts.iter().enumerate();
     let row = |(index, fact)| {
         let by = objections(record, index, states.rank(index));
