@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::record::{Record, Run, SCHEMA_VERSION, Tool};
 use crate::replay::consent::{self, Matter, Tallies};
 use crate::replay::log::{self, Log};
-use crate::replay::uses::{self, Asked, Need, Use};
+use crate::replay::uses::{self, AskedUse, Need};
 use crate::rules;
 
 use declared::Declared;
@@ -89,7 +89,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
 struct Replayed {
     /// None when there is no log.
     log: Option<Log>,
-    uses: Vec<(Use, Option<Asked>)>,
+    uses: Vec<AskedUse>,
     tallies: BTreeMap<Matter, Tallies>,
 }
 
@@ -101,27 +101,29 @@ impl Replayed {
         let empty = DataMap::default();
         let map = declared.map.as_ref().unwrap_or(&empty);
         let mut needs: Vec<Need> = Vec::new();
-        let mut asked = Vec::new();
-        for usage in uses::of_log(engine, manifest, map).await? {
-            let ask = match (&declared.policy, usage.purpose.clone()) {
-                (Some(policy), Some(purpose)) => Some(uses::ask(&usage, &purpose, &policy.value, manifest, &mut needs)),
-                _ => None,
-            };
-            asked.push((usage, ask));
-        }
-        let mut replayed = Self { log: Some(log), uses: asked, tallies: BTreeMap::new() };
+        uses::view(engine, tables.0.contains_key(&Role::Uses)).await?;
+        let policies = declared.policies.as_ref();
+        let uses = uses::of_log(engine, manifest, map, policies, &mut needs).await?;
+        let mut replayed = Self { log: Some(log), uses, tallies: BTreeMap::new() };
         // Consent is a person's: without people in the log there is nobody to ask about.
-        if let (Some(policy), true) = (&declared.policy, table.present.contains("subject_id")) {
+        if let (Some(policies), true) = (policies, table.present.contains("subject_id")) {
             options.progress.start("replaying consent", 0);
             let replay = consent::Replay {
                 engine,
                 manifest: &declared.manifest,
-                policy: &policy.value,
+                policies,
                 map,
                 taxonomy: &declared.taxonomy,
                 uses: &replayed.uses,
                 needs: &needs,
-                have_records: tables.0.contains_key(&Role::ConsentRecords),
+                sources: consent::Sources {
+                    records: tables.0.contains_key(&Role::ConsentRecords),
+                    signals: table.present.contains("gpc"),
+                },
+                ages: consent::Ages {
+                    birth_date: tables.has(Role::Subjects, "birth_date"),
+                    age: tables.has(Role::Subjects, "age"),
+                },
                 samples: manifest.measure.samples,
                 pseudonyms: consent::Pseudonyms(options.pseudonym_key.as_deref()),
             };

@@ -51,3 +51,22 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+/// A span of time in words: `36 seconds`, `2.5 hours`, `12 days`.
+pub(crate) fn duration(seconds: f64) -> String {
+    let units = [(86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds.abs() >= *size).unwrap_or((1.0, "second"));
+    let amount = seconds / size;
+    let text = if amount.abs() < 10.0 { format!("{amount:.1}") } else { format!("{amount:.0}") };
+    let text = text.trim_end_matches(".0");
+    format!("{text} {unit}{}", if text == "1" { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_duration_is_told_in_the_largest_unit_that_fits() {
+        let told = [0.0, 0.25, 1.0, 90.0, 7_200.0, 86_400.0, 1_000_000.0].map(super::duration);
+        assert_eq!(told, ["0 seconds", "0.2 seconds", "1 second", "1.5 minutes", "2 hours", "1 day", "12 days"]);
+    }
+}

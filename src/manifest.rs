@@ -115,6 +115,8 @@ pub struct Strategy {
     pub logic: Option<String>,
     /// The person or team that answers for it; default the system's owner.
     pub owner: Option<String>,
+    /// Who receives the data when it decides, e.g. an ad network; default nobody but the organisation.
+    pub recipient: Option<String>,
     /// Whether it uses data about the person at all.
     #[serde(default = "yes")]
     pub profiling: bool,

@@ -44,8 +44,8 @@ pub struct System {
     pub first_decision: Option<String>,
     /// Time of the last decision in the log, RFC 3339, UTC.
     pub last_decision: Option<String>,
-    /// Version and start of the consent policy.
-    pub policy: Option<Policy>,
+    /// The versions of the consent policy, the earliest first.
+    pub policies: Vec<Policy>,
     pub packs: Vec<Pack>,
     pub settings: Settings,
 }
@@ -53,7 +53,7 @@ pub struct System {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Policy {
     pub version: String,
-    /// RFC 3339, UTC; decisions before it are not judged.
+    /// RFC 3339, UTC. Decisions before it are judged by the version before, or not at all; null: it always held.
     pub effective: Option<String>,
 }
 
@@ -86,7 +86,8 @@ pub struct Run {
 /// One file of evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceFile {
-    /// `manifest`, `data_map`, `consent_policy`, `consent_records`, `recommendations`, `subjects`, `items`, `rule_pack`.
+    /// `manifest`, `data_map`, `consent_policy`, `rule_pack`, or what the tables of evidence are: `recommendations`,
+    /// `consent_records`, `uses`, `links`, `subjects`, `items`, `lineage`.
     pub role: String,
     /// Relative to the manifest.
     pub path: String,

@@ -8,22 +8,22 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use super::tables::Tables;
 use crate::error::{Result, all_clear};
 use crate::evidence::columns::Role;
-use crate::evidence::consent_policy::ConsentPolicy;
+use crate::evidence::consent_policy::Policies;
 use crate::evidence::data_map::DataMap;
 use crate::evidence::files;
 use crate::evidence::lineage::Lineage;
 use crate::evidence::taxonomy::Taxonomy;
-use crate::facts::join::Names;
 use crate::manifest::{Evidence, Manifest, Source};
 use crate::record::{self, EvidenceFile, Settings};
 use crate::replay::log::Log;
 use crate::replay::static_joins::{self, StaticJoin};
-use crate::replay::uses::{Asked, Use};
+use crate::replay::uses::{AskedUse, Use};
 use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
 
 fn sources_of(evidence: &Evidence) -> impl Iterator<Item = &Source> {
-    [&evidence.recommendations, &evidence.consent_records, &evidence.subjects, &evidence.items].into_iter().flatten()
+    let roles = [&evidence.recommendations, &evidence.consent_records, &evidence.uses, &evidence.links];
+    roles.into_iter().chain([&evidence.subjects, &evidence.items]).flatten()
 }
 
 /// All that is declared: read and checked before any log is opened.
@@ -32,11 +32,12 @@ pub(super) struct Declared {
     pub taxonomy: Taxonomy,
     /// None when no data map was handed over.
     pub map: Option<DataMap>,
-    pub policy: Option<Document<ConsentPolicy>>,
+    pub policies: Option<Policies>,
     /// None when no lineage was handed over.
     pub lineage: Option<Lineage>,
     pub packs: Vec<LoadedPack>,
-    pub names: Names,
+    /// What the record calls the manifest.
+    pub name: String,
     documents: Vec<(&'static str, PathBuf)>,
 }
 
@@ -66,19 +67,13 @@ impl Declared {
                 }
             }
         }
-        let policy = match &evidence.consent_policy {
-            None => None,
-            Some(at) => {
-                let policy = Document::<ConsentPolicy>::read(&manifest.resolve(at))?;
-                let Some(map) = &map else {
-                    let problem = manifest.problem(at, "a consent policy says nothing without a data map");
-                    return Err(problem.help("name one under `evidence.data_map`").into());
-                };
-                policy.check(&taxonomy, &manifest.value, map)?;
-                documents.push(("consent_policy", policy.path.clone()));
-                Some(policy)
-            }
-        };
+        let policies = Policies::read(&manifest, &taxonomy, map.as_ref())?;
+        let versions = policies.iter().flat_map(Policies::versions);
+        documents.extend(versions.map(|version| ("consent_policy", version.document.path.clone())));
+        if let (Some(first), true) = (evidence.uses.first(), evidence.recommendations.is_empty()) {
+            let problem = manifest.problem(&first.path, "`uses` stand beside `recommendations`, and there are none");
+            return Err(problem.into());
+        }
         check_names(&manifest, map.as_ref())?;
         check_fields(&manifest, map.as_ref())?;
         let lineage = Lineage::read(&manifest)?;
@@ -89,27 +84,24 @@ impl Declared {
                 .filter_map(|pack| pack.path.as_ref())
                 .map(|path| ("rule_pack", manifest.resolve(&path.to_string_lossy()))),
         );
-        let names = Names {
-            manifest: files::name_of(&manifest, &manifest.path),
-            policy: evidence.consent_policy.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
-        };
-        Ok(Self { manifest, taxonomy, map, policy, lineage, packs, names, documents })
+        let name = files::name_of(&manifest, &manifest.path);
+        Ok(Self { manifest, taxonomy, map, policies, lineage, packs, name, documents })
     }
 
     /// What lineage combines for the strategies; what it leaves open is listed with what could not be read.
-    pub fn static_joins(&mut self, uses: &[(Use, Option<Asked>)]) -> Vec<StaticJoin> {
-        let (Some(lineage), Some(map), Some(policy)) = (&mut self.lineage, &self.map, &self.policy) else {
+    pub fn static_joins(&mut self, uses: &[AskedUse]) -> Vec<StaticJoin> {
+        let (Some(lineage), Some(map), Some(policies)) = (&mut self.lineage, &self.map, &self.policies) else {
             return Vec::new();
         };
-        let uses: Vec<Use> = uses.iter().map(|(usage, _)| usage.clone()).collect();
-        let found = static_joins::find(lineage, map, &policy.value, &self.manifest.value, &uses);
+        let uses: Vec<Use> = uses.iter().map(|used| used.usage.clone()).collect();
+        let found = static_joins::find(lineage, map, policies.latest(), &self.manifest.value, &uses);
         lineage.table.reject(found.unknown);
         found.joins
     }
 
     /// The name of a context that stands for all that the policy declares to be the same setting.
     pub fn canonical(&self, context: &str) -> String {
-        self.policy.as_ref().map_or(context, |policy| policy.value.canonical(context)).to_owned()
+        self.policies.as_ref().map_or(context, |policies| policies.latest().canonical(context)).to_owned()
     }
 
     /// The day the audit speaks for: the manifest's, else that of the last decision.
@@ -139,10 +131,15 @@ impl Declared {
             as_of: as_of.map(|day| day.to_string()),
             first_decision: log.and_then(|log| log.first.clone()),
             last_decision: log.and_then(|log| log.last.clone()),
-            policy: self.policy.as_ref().map(|policy| record::Policy {
-                version: policy.value.version.clone(),
-                effective: policy.value.effective.map(|t| t.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-            }),
+            policies: self
+                .policies
+                .iter()
+                .flat_map(Policies::versions)
+                .map(|version| record::Policy {
+                    version: version.policy().version.clone(),
+                    effective: version.policy().effective.map(|t| t.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+                })
+                .collect(),
             packs: self
                 .packs
                 .iter()
@@ -190,6 +187,8 @@ impl Declared {
         match role {
             Role::Recommendations => &evidence.recommendations,
             Role::ConsentRecords => &evidence.consent_records,
+            Role::Uses => &evidence.uses,
+            Role::Links => &evidence.links,
             Role::Subjects => &evidence.subjects,
             Role::Items => &evidence.items,
         }

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::evidence_quality::Coverage;
-use crate::facts::{Fact, data_use, evidence_quality, field, join, outcome_parity, purpose};
+use crate::facts::{Fact, coverage, data_use, evidence_quality, field, join, outcome_parity, purpose};
 use crate::manifest::{Manifest, Metric};
 use crate::replay::log::Log;
 use crate::replay::outcomes::{self, Home, Question};
@@ -34,15 +34,13 @@ pub(super) async fn measure(
     let manifest = &declared.manifest.value;
     let log = replayed.log.as_ref();
     let mut facts = Vec::new();
-    let purposes = purpose::measure(manifest, &declared.names.manifest, declared.map.as_ref(), log, as_of);
+    let purposes = purpose::measure(manifest, &declared.name, declared.map.as_ref(), log, as_of);
     facts.extend(purposes.into_iter().map(Fact::Purpose));
     if let Some(map) = &declared.map {
-        let uses: Vec<Use> = replayed.uses.iter().map(|(usage, _)| usage.clone()).collect();
+        let uses: Vec<Use> = replayed.uses.iter().map(|used| used.usage.clone()).collect();
         let fields = field::measure(manifest, map, log.map(|_| uses.as_slice()));
         facts.extend(fields.into_iter().map(Fact::Field));
-        let mut joins = Vec::new();
-        if let (Some(policy), false) = (&declared.policy, replayed.tallies.is_empty()) {
-            let policy = &policy.value;
+        if let Some(policies) = &declared.policies {
             let carriers = |usage: &Use, category: &str| -> Vec<String> {
                 let carries = |input: &&String| {
                     map.resolve(input).is_some_and(|field| field.parts.keys().any(|(c, _)| c == category))
@@ -50,13 +48,20 @@ pub(super) async fn measure(
                 usage.inputs.iter().filter(carries).cloned().collect()
             };
             let (uses, tallies) = (&replayed.uses, &replayed.tallies);
-            let data_uses = data_use::measure(uses, tallies, manifest, &declared.names.policy, carriers);
+            let data_uses = data_use::measure(
+                uses,
+                tallies,
+                manifest,
+                policies,
+                tables.has(Role::Recommendations, "gpc"),
+                carriers,
+            );
             facts.extend(data_uses.into_iter().map(Fact::DataUse));
-            let canonical = |context: &str| policy.canonical(context).to_owned();
-            joins = join::measure(uses, tallies, manifest, &declared.names, map, canonical);
+            let mut joins = join::measure(uses, tallies, manifest, &declared.name, policies, map);
+            join::add_static(&mut joins, static_joins, policies.latest_name());
+            facts.extend(joins.into_iter().map(Fact::Join));
+            facts.extend(coverage::measure(tallies).into_iter().map(Fact::Coverage));
         }
-        join::add_static(&mut joins, static_joins, &declared.names);
-        facts.extend(joins.into_iter().map(Fact::Join));
         facts.extend(risk_facts(engine, declared, tables, log, &uses).await?);
     }
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
@@ -123,10 +128,13 @@ async fn quality_facts(
     let mut facts = Vec::new();
     let evidence = &declared.manifest.value.evidence;
     facts.push(evidence_quality::of_documents("data_map", evidence.data_map.len()));
-    facts.push(evidence_quality::of_documents("consent_policy", usize::from(evidence.consent_policy.is_some())));
+    facts.push(evidence_quality::of_documents("consent_policy", evidence.consent_policy.len()));
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items] {
+    for role in [Role::ConsentRecords, Role::Recommendations, Role::Uses, Role::Links, Role::Subjects, Role::Items] {
         let table = tables.0.get(&role);
+        if table.is_none() && matches!(role, Role::Uses | Role::Links) {
+            continue;
+        }
         let coverage = match (role, table, log) {
             (Role::Recommendations, Some(_), Some(log)) => Coverage {
                 subjects: log.subjects,

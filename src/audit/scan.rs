@@ -14,14 +14,14 @@ pub(super) async fn scan_facts(declared: &Declared, tables: &Tables) -> Result<V
     if rows == 0 {
         return Ok(facts);
     }
-    for role in [Role::ConsentRecords, Role::Recommendations, Role::Subjects, Role::Items] {
+    for role in [Role::ConsentRecords, Role::Recommendations, Role::Uses, Role::Links, Role::Subjects, Role::Items] {
         if !tables.0.contains_key(&role) {
             continue;
         }
         for source in declared.sources(role) {
             for file in files::files(&declared.manifest, source)? {
                 let sample = sample::sample(source, &file, rows).await?;
-                let manifest = &declared.names.manifest;
+                let manifest = &declared.name;
                 facts.extend(undeclared_personal_data::measure(role, source, &file.name, &sample, manifest));
             }
         }

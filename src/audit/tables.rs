@@ -6,6 +6,7 @@ use super::declared::Declared;
 use crate::engine::Engine;
 use crate::error::{Problem, Result};
 use crate::evidence::columns::Role;
+use crate::evidence::consent_policy::Policies;
 use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
 use crate::manifest::Unit;
@@ -26,16 +27,24 @@ impl Tables {
         let held = declared.sources(Role::Subjects).iter().flat_map(|source| source.fields.keys().cloned());
         let about_people: BTreeSet<String> = protected.chain(held).collect();
         let mut tables = Self::default();
-        for role in [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Items] {
+        let policies = declared.policies.iter().flat_map(Policies::versions);
+        let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
+        let roles = [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links, Role::Items];
+        for role in roles {
             let sources = declared.sources(role);
             if sources.is_empty() {
                 continue;
             }
-            let canonical = |name: &String| role.columns().iter().any(|column| column.name == name);
+            // How old people are is read only where the policy asks.
+            let unwanted: &[&str] = if role == Role::Subjects && !age_matters { &["birth_date", "age"] } else { &[] };
+            let canonical = |name: &String| {
+                let known = role.columns().iter().any(|column| column.name == name);
+                known && !unwanted.contains(&name.as_str())
+            };
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::ConsentRecords | Role::Items => BTreeSet::new(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Items => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,
@@ -44,6 +53,7 @@ impl Tables {
                 attributes: attributes.into_iter().filter(|name| !canonical(name)).collect(),
                 // A log of rows without people is audited row by row, when the manifest says so.
                 optional: if measure.unit == Unit::Impression { &["subject_id"] } else { &[] },
+                unwanted,
                 progress,
             };
             let mut table = loader.load(sources).await?;

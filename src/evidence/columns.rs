@@ -11,6 +11,8 @@ use crate::engine::{literal, quoted};
 pub enum Role {
     Recommendations,
     ConsentRecords,
+    Uses,
+    Links,
     Subjects,
     Items,
 }
@@ -20,6 +22,8 @@ impl Role {
         match self {
             Self::Recommendations => "recommendations",
             Self::ConsentRecords => "consent_records",
+            Self::Uses => "uses",
+            Self::Links => "links",
             Self::Subjects => "subjects",
             Self::Items => "items",
         }
@@ -29,6 +33,8 @@ impl Role {
         match self {
             Self::Recommendations => RECOMMENDATIONS,
             Self::ConsentRecords => CONSENT_RECORDS,
+            Self::Uses => USES,
+            Self::Links => LINKS,
             Self::Subjects => SUBJECTS,
             Self::Items => ITEMS,
         }
@@ -64,6 +70,8 @@ pub enum Kind {
     Text,
     /// Microseconds since 1970, UTC, as a 64-bit integer.
     Time,
+    /// A day as a 64-bit integer: year, month and day in decimal, 20100228.
+    Date,
     /// 0 or 1.
     Flag,
     /// A finite 64-bit float.
@@ -89,7 +97,7 @@ const fn per_item(name: &'static str, kind: Kind, need: Need) -> Column<'static>
     Column { name, kind, need, per_item: true }
 }
 
-use Kind::{Choice, Count, Flag, List, Money, Number, Text, Time};
+use Kind::{Choice, Count, Date, Flag, List, Money, Number, Text, Time};
 use Need::{Mandatory, Optional};
 
 const RECOMMENDATIONS: &[Column<'static>] = &[
@@ -108,10 +116,12 @@ const RECOMMENDATIONS: &[Column<'static>] = &[
     column("explained", Flag, Optional),
     column("inputs", List, Optional),
     column("jurisdiction", Text, Optional),
+    column("gpc", Flag, Optional),
+    column("minor", Flag, Optional),
 ];
 
-/// What a consent record may say.
-pub const CONSENT_STATUS: &[&str] = &["given", "refused", "withdrawn", "expired"];
+/// What a consent record may say. `renewed` is given again; `objected` is a refusal where no consent was asked.
+pub const CONSENT_STATUS: &[&str] = &["given", "renewed", "refused", "objected", "withdrawn", "expired"];
 
 const CONSENT_RECORDS: &[Column<'static>] = &[
     column("subject_id", Text, Mandatory),
@@ -120,14 +130,38 @@ const CONSENT_RECORDS: &[Column<'static>] = &[
     column("purpose", Text, Mandatory),
     column("categories", List, Optional),
     column("contexts", List, Optional),
+    column("operations", List, Optional),
+    column("recipients", List, Optional),
     column("explicit", Flag, Optional),
+    column("parental", Flag, Optional),
     column("expires", Time, Optional),
     column("jurisdiction", Text, Optional),
     column("notice_version", Text, Optional),
     column("mechanism", Text, Optional),
 ];
 
-const SUBJECTS: &[Column<'static>] = &[column("subject_id", Text, Mandatory)];
+/// What is done with data. A recommendation is `serve`.
+pub const OPERATIONS: &[&str] = &["serve", "train", "link", "share"];
+
+const USES: &[Column<'static>] = &[
+    column("subject_id", Text, Mandatory),
+    column("timestamp", Time, Mandatory),
+    column("strategy", Text, Mandatory),
+    column("operation", Choice(OPERATIONS), Mandatory),
+    column("inputs", List, Optional),
+    column("recipient", Text, Optional),
+    column("jurisdiction", Text, Optional),
+];
+
+const LINKS: &[Column<'static>] = &[
+    column("subject_id", Text, Mandatory),
+    column("linked_id", Text, Mandatory),
+    column("timestamp", Time, Optional),
+    column("method", Text, Optional),
+];
+
+const SUBJECTS: &[Column<'static>] =
+    &[column("subject_id", Text, Mandatory), column("birth_date", Date, Optional), column("age", Count, Optional)];
 
 const ITEMS: &[Column<'static>] = &[column("item_id", Text, Mandatory), column("price", Number, Optional)];
 
@@ -153,7 +187,7 @@ impl Kind {
     pub fn sql_type(self) -> &'static str {
         match self {
             Text | List | Choice(_) => "VARCHAR",
-            Time | Flag | Money | Count => "BIGINT",
+            Time | Date | Flag | Money | Count => "BIGINT",
             Number => "DOUBLE",
         }
     }
@@ -217,6 +251,17 @@ pub fn read(column: &Column<'_>, raw: &str, from: &DataType, listed: bool, diale
             ));
             value
         }
+        Date => {
+            let day = format!("arrow_try_cast({raw}, 'Date32')");
+            let expected = "a day like 2010-02-28";
+            if from.is_numeric() {
+                rejections.push((format!("{raw} IS NOT NULL"), format!("{name} is not {expected}")));
+                "CAST(NULL AS BIGINT)".to_owned()
+            } else {
+                rejections.push(unread(raw, &day, name, expected));
+                decimal_day(&day)
+            }
+        }
         Time => return time(name, raw, from, rejections, dialect),
     };
     Reading { value, rejections }
@@ -233,6 +278,14 @@ pub fn clean(column: &str, from: &DataType) -> String {
         }
         _ => quoted(column),
     }
+}
+
+/// A date or timestamp as year, month and day in decimal, so that a difference of such days tells an age.
+pub fn decimal_day(day: &str) -> String {
+    format!(
+        "CAST(date_part('year', {day}) AS BIGINT) * 10000 + CAST(date_part('month', {day}) AS BIGINT) * 100 \
+         + CAST(date_part('day', {day}) AS BIGINT)"
+    )
 }
 
 fn unread(raw: &str, value: &str, name: &str, expected: &str) -> (String, String) {

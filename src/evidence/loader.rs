@@ -71,6 +71,8 @@ pub struct Loader<'a> {
     pub role: Role,
     pub attributes: BTreeSet<String>,
     pub optional: &'a [&'a str],
+    /// Columns of the role that are left alone.
+    pub unwanted: &'a [&'a str],
     pub progress: &'a Progress,
 }
 
@@ -114,6 +116,11 @@ impl Loader<'_> {
         Ok(table)
     }
 
+    /// The canonical columns that are wanted.
+    fn columns(&self) -> impl Iterator<Item = Column<'static>> {
+        self.role.columns().iter().copied().filter(|column| !self.unwanted.contains(&column.name))
+    }
+
     fn table_name(&self, layout: Layout) -> &'static str {
         match (self.role, layout) {
             (Role::Recommendations, Layout::Impressions) => "recommendations_impressions",
@@ -135,7 +142,7 @@ impl Loader<'_> {
         {
             problems.push(self.manifest.problem(delimiter, "a delimiter is one ASCII character"));
         }
-        let known: Vec<&str> = self.role.columns().iter().map(|c| c.name).collect();
+        let known: Vec<&str> = self.columns().map(|c| c.name).collect();
         for (canonical, written) in &source.columns {
             if !known.contains(&canonical.as_str()) && !self.is_attribute(canonical) {
                 let message = format!("`{canonical}` is no column that {} have", self.role.id());
@@ -169,7 +176,7 @@ impl Loader<'_> {
         let schema = self.schema(source, &file).await?;
         let header: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
         let mut origins = BTreeMap::new();
-        let canonical = self.role.columns().iter().map(|c| (c.name, c.need == Need::Mandatory));
+        let canonical = self.columns().map(|c| (c.name, c.need == Need::Mandatory));
         let attributes = self.attributes.iter().map(|name| (name.as_str(), false));
         for (name, mandatory) in canonical.chain(attributes) {
             let written = source.columns.get(name);
@@ -203,7 +210,7 @@ impl Loader<'_> {
 
     /// Whether any name is one that we look for. Else it may be a row about a person, whose cells are not to be told.
     fn is_header(&self, source: &Source, names: &[&String]) -> bool {
-        let known = |name: &str| self.role.columns().iter().any(|column| column.name == name);
+        let known = |name: &str| self.columns().any(|column| column.name == name);
         names.iter().any(|name| known(name) || source.columns.values().any(|at| at.value == **name))
     }
 
@@ -357,7 +364,7 @@ impl Loader<'_> {
 
     /// All columns of the role and its attributes, as SQL names them.
     fn canonical(&self) -> impl Iterator<Item = String> {
-        let canonical = self.role.columns().iter().map(|c| quoted(c.name));
+        let canonical = self.columns().map(|c| quoted(c.name));
         canonical.chain(self.attributes.iter().map(|a| quoted(a)))
     }
 
@@ -378,7 +385,8 @@ impl Loader<'_> {
             need: Need::Optional,
             per_item: false,
         });
-        for (index, column) in self.role.columns().iter().copied().chain(attributes).enumerate() {
+        let canonical = self.role.columns().iter().copied().filter(|column| !self.unwanted.contains(&column.name));
+        for (index, column) in canonical.chain(attributes).enumerate() {
             let alias = quoted(column.name);
             let (cell, from) = match plan.origins.get(column.name) {
                 None => {
@@ -418,7 +426,7 @@ impl Loader<'_> {
 
     /// Whether the list in column `index` has another length than the list of items.
     fn uneven(&self, index: usize, dialect: &Dialect) -> String {
-        let items = self.role.columns().iter().position(|c| c.name == "item_id").unwrap_or(0);
+        let items = self.columns().position(|c| c.name == "item_id").unwrap_or(0);
         let separator = literal(&dialect.list_separator);
         let length = |column: usize| {
             format!("character_length(r{column}) - character_length(replace(r{column}, {separator}, ''))")

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Evidence;
 
+pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
 pub mod field;
 pub mod join;
+pub mod judged;
 pub mod outcome_parity;
 pub mod proxy;
 pub mod purpose;
@@ -75,6 +77,7 @@ kinds! {
     Join(join),
     Reidentification(reidentification),
     Proxy(proxy),
+    Coverage(coverage),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),

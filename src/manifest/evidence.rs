@@ -16,13 +16,25 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "text_or_texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub data_map: Vec<At<String>>,
-    pub consent_policy: Option<At<String>>,
+    /// The policy, or its versions over time, each with its own `effective`.
+    #[serde(default, deserialize_with = "text_or_texts")]
+    #[schemars(with = "OneOrMany<String>")]
+    pub consent_policy: Vec<At<String>>,
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub consent_records: Vec<Source>,
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub recommendations: Vec<Source>,
+    /// Uses of data beside the recommendations: training runs, links between identifiers, data handed to others. One
+    /// row per person and use.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub uses: Vec<Source>,
+    /// Which other ids are known to be the same person.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub links: Vec<Source>,
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub subjects: Vec<Source>,

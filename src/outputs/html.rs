@@ -63,6 +63,7 @@ fn engine(brief: Brief) -> Result<Tera> {
     tera.register_filter("percent", |x: f64, _: Kwargs, _: &State| text::percent(x));
     tera.register_filter("level", |x: f64, _: Kwargs, _: &State| format!("{}%", text::short(x * 100.0)));
     tera.register_filter("probability", |p: f64, _: Kwargs, _: &State| text::probability(p));
+    tera.register_filter("duration", |seconds: f64, _: Kwargs, _: &State| crate::duration(seconds));
     tera.register_filter("day", |time: &str, _: Kwargs, _: &State| text::day(time));
     tera.register_filter("moment", |time: &str, _: Kwargs, _: &State| text::moment(time));
     tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));

@@ -25,9 +25,9 @@ pub const OPAQUE: &str = "3aef0b3e1c052b4f2e9c90bf0ebeb84f";
 pub fn record() -> Record {
     let facts = facts();
     let find = |wanted: &dyn Fn(&Fact) -> bool| facts.iter().position(wanted).unwrap_or(0);
-    let join = find(&|fact| matches!(fact, Fact::Join(join) if join.events_without_consent > 0));
+    let join = find(&|fact| matches!(fact, Fact::Join(join) if join.counts.events_without_consent > 0));
     let uses: Vec<usize> = (0..facts.len())
-        .filter(|index| matches!(&facts[*index], Fact::DataUse(of) if of.events_without_consent > 0))
+        .filter(|index| matches!(&facts[*index], Fact::DataUse(of) if of.counts.events_without_consent > 0))
         .collect();
     let field = find(&|fact| matches!(fact, Fact::Field(field) if !field.mapped));
     let purpose = find(&|fact| matches!(fact, Fact::Purpose(purpose) if !purpose.declared));
@@ -152,7 +152,7 @@ pub fn record() -> Record {
             "name": "Shop recommendations", "owner": "Personalisation team <perso@example.org>",
             "description": "Ranks products on the home page, in the app and in e-mails.", "as_of": "2026-03-31",
             "first_decision": "2026-03-01T00:00:12Z", "last_decision": "2026-03-31T23:58:01Z",
-            "policy": {"version": "2026-01", "effective": "2026-03-03T00:00:00Z"},
+            "policies": [{"version": "2026-01", "effective": "2026-03-03T00:00:00Z"}],
             "packs": [{"id": "playbook", "version": "1.0"}, {"id": "gdpr", "version": "1.0"}],
             "settings": {"unit": "subject", "level": 0.95, "min_cell": 30, "max_rejected": 0.001, "seed": 7},
         },
@@ -261,11 +261,16 @@ fn facts() -> Vec<Fact> {
     ] {
         facts.push(fact(json!({
             "kind": "data_use", "strategy": "ranker_v2", "purpose": "personalize.content", "category": category,
+            "operation": "serve", "prohibited": false, "recipients": [HOSTILE[0]],
             "basis": if special { "explicit_consent" } else { "consent" }, "special": special, "jurisdiction": jurisdiction,
             "events": permitted + without + unknown + 130 + 2_000, "subjects": 8_400, "events_permitted": permitted,
             "events_without_consent": without, "subjects_without_consent": without / 8, "events_in_grace": 130,
-            "events_after_withdrawal": without / 10, "subjects_after_withdrawal": without / 80, "events_unknown": unknown,
-            "subjects_unknown": unknown / 10, "events_before_policy": 2_000,
+            "subjects_in_grace": 12, "events_after_withdrawal": without / 10, "subjects_after_withdrawal": without / 80,
+            "events_objected": without / 40, "subjects_objected": without / 160, "events_gpc": without / 40,
+            "subjects_gpc": without / 160, "events_minors": without / 20, "subjects_minors": without / 90,
+            "events_unknown": unknown, "subjects_unknown": unknown / 10, "events_before_policy": 2_000,
+            "withdrawal_delay": (without > 0)
+                .then_some(json!({"median_seconds": 7_200.0, "p95_seconds": 200_000.5, "max_seconds": 900_000.0})),
             "first_without_consent": (without > 0).then_some("2026-03-03T04:12:00Z"),
             "last_without_consent": (without > 0).then_some("2026-03-31T21:40:09Z"),
             "contexts": ["store", "web"], "fields": ["pharmacy.orders.item"], "clause": {"path": "policy.yaml", "line": 31},
@@ -278,11 +283,13 @@ fn facts() -> Vec<Fact> {
     ] {
         facts.push(fact(json!({
             "kind": "join", "strategy": "ranker_v2", "purpose": "personalize.content", "contexts": contexts,
-            "link": requires.then_some("hashed e-mail"), "requires_consent": requires,
+            "operation": "serve", "unlinkable": false, "link": requires.then_some("hashed e-mail"), "requires_consent": requires,
             "reason": (!requires).then_some("one service in the eyes of the person"), "special": without > 0,
             "events": permitted + without + 420 + 800, "subjects": 9_200, "events_permitted": permitted,
             "events_without_consent": without, "subjects_without_consent": without / 8, "events_in_grace": 420,
-            "events_after_withdrawal": without / 12, "events_unknown": 0, "events_before_policy": 800,
+            "subjects_in_grace": 40, "events_after_withdrawal": without / 12, "subjects_after_withdrawal": without / 90,
+            "events_objected": 0, "subjects_objected": 0, "events_gpc": 0, "subjects_gpc": 0, "events_minors": 0,
+            "subjects_minors": 0, "events_unknown": 0, "subjects_unknown": 0, "events_before_policy": 800,
             "first_without_consent": (without > 0).then_some("2026-03-03T00:40:00Z"),
             "last_without_consent": (without > 0).then_some("2026-03-31T23:58:01Z"),
             "fields": ["shop.events.product_id", "shop.orders.basket"],
@@ -290,6 +297,10 @@ fn facts() -> Vec<Fact> {
         })));
     }
     risks(&mut facts);
+    facts.push(fact(json!({
+        "kind": "coverage", "strategy": "ranker_v2", "decisions": 200_000, "judged": 180_000, "share": 0.9,
+        "gaps": {"unknown_subject": 15_000, "unmapped_input": 5_000},
+    })));
     parities(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),

@@ -113,8 +113,8 @@ fn strategy(record: &Record, finding: &Finding) -> String {
 fn weight(record: &Record, finding: usize) -> (Reverse<u64>, Reverse<u64>) {
     let fact = record.findings.get(finding).and_then(|finding| record.facts.get(finding.fact));
     let decisions = match fact {
-        Some(Fact::DataUse(of)) => of.events_without_consent.max(of.events_unknown),
-        Some(Fact::Join(of)) => of.events_without_consent,
+        Some(Fact::DataUse(of)) => of.counts.events_without_consent.max(of.counts.events_unknown),
+        Some(Fact::Join(of)) => of.counts.events_without_consent,
         Some(Fact::Purpose(of)) => of.decisions.unwrap_or_default(),
         Some(Fact::Field(of)) => of.decisions.unwrap_or_default(),
         _ => 0,

@@ -43,12 +43,12 @@ fn audited(page: &mut Page, record: &Record) {
         Some((first, last)) => page.pair("decisions", &period(first, last)),
         None => page.pair("decisions", "no log was handed over"),
     }
-    match &system.policy {
-        Some(policy) => {
-            let since = policy.effective.as_deref().map(|time| format!(", in effect since {}", day(time)));
-            page.pair("consent policy", &format!("{}{}", policy.version, since.unwrap_or_default()));
-        }
-        None => page.pair("consent policy", "none was handed over"),
+    for policy in &system.policies {
+        let since = policy.effective.as_deref().map(|time| format!(", in effect since {}", day(time)));
+        page.pair("consent policy", &format!("{}{}", policy.version, since.unwrap_or_default()));
+    }
+    if system.policies.is_empty() {
+        page.pair("consent policy", "none was handed over");
     }
     let packs: Vec<_> = system.packs.iter().map(|pack| format!("{} {}", pack.id, pack.version)).collect();
     page.pair("rule packs", &packs.join(", "));

@@ -80,6 +80,9 @@ dataset:
         let usage = |input: &str| Use {
             strategy: "s".into(),
             purpose: None,
+            operation: "serve".into(),
+            recipient_text: String::new(),
+            recipient: None,
             jurisdiction: String::new(),
             inputs_text: String::new(),
             inputs: BTreeSet::from([input.to_owned()]),

@@ -199,21 +199,21 @@ fn grouped(rows: &str) -> String {
     format!(
         "SELECT {KEY} AS key, min(subject_id) AS subject_id, min(timestamp) AS at, min(strategy) AS strategy, \
          coalesce(min(jurisdiction), '') AS jurisdiction, coalesce(min(inputs), '') AS inputs, \
-         count(*) AS impressions FROM {rows} GROUP BY {KEY}"
+         max(gpc) AS gpc, max(minor) AS minor, count(*) AS impressions FROM {rows} GROUP BY {KEY}"
     )
 }
 
 fn each_row(rows: &str) -> String {
     format!(
         "SELECT CAST(NULL AS VARCHAR) AS key, subject_id, timestamp AS at, strategy, coalesce(jurisdiction, '') AS \
-         jurisdiction, coalesce(inputs, '') AS inputs, CAST(1 AS BIGINT) AS impressions FROM {rows}"
+         jurisdiction, coalesce(inputs, '') AS inputs, gpc, minor, CAST(1 AS BIGINT) AS impressions FROM {rows}"
     )
 }
 
 fn listed(rows: &str) -> String {
     format!(
         "SELECT {ROW_KEY} AS key, subject_id, timestamp AS at, strategy, coalesce(jurisdiction, '') AS jurisdiction, \
-         coalesce(inputs, '') AS inputs, CAST(array_length(string_to_array(item_id, {})) AS BIGINT) AS impressions \
+         coalesce(inputs, '') AS inputs, gpc, minor, CAST(array_length(string_to_array(item_id, {})) AS BIGINT) AS impressions \
          FROM {rows}",
         literal(LIST)
     )

@@ -134,7 +134,10 @@ fn sql(question: &Question<'_>, within: Option<&str>) -> String {
     let joined = if question.attributes.values().any(|home| *home == Home::Subjects) {
         format!("SELECT u.*, {} FROM ({per_unit}) u LEFT JOIN subjects s ON u.subject_id = s.subject_id", {
             let from_subjects = question.attributes.iter().filter(|(_, home)| **home == Home::Subjects);
-            from_subjects.map(|(name, _)| format!("s.{}", quoted(name))).collect::<Vec<_>>().join(", ")
+            from_subjects
+                .map(|(name, _)| format!("CAST(s.{0} AS VARCHAR) AS {0}", quoted(name)))
+                .collect::<Vec<_>>()
+                .join(", ")
         })
     } else {
         per_unit

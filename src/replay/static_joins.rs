@@ -63,17 +63,8 @@ pub fn find(lineage: &Lineage, map: &DataMap, policy: &ConsentPolicy, manifest: 
         for table in &reached {
             resolved.merge(graph.stands_for.get(table).cloned().unwrap_or_default());
         }
-        let usage = Use {
-            strategy: strategy.id.value.clone(),
-            purpose: Some(strategy.purpose.value.clone()),
-            jurisdiction: String::new(),
-            inputs_text: String::new(),
-            inputs,
-            unmapped: BTreeSet::new(),
-            resolved,
-            decisions: 0,
-        };
-        let asked = uses::ask(&usage, &strategy.purpose, policy, manifest, &mut Vec::new());
+        let usage = Use { inputs, resolved, ..Use::declared(manifest, map, &strategy.id) };
+        let asked = uses::ask(&usage, &strategy.purpose, policy, manifest, map, &mut Vec::new());
         for (contexts, ask) in asked.pairs {
             let pair = (contexts.0.as_str(), contexts.1.as_str());
             let (mut edges, mut circles) = (Vec::new(), Vec::new());

@@ -1,22 +1,32 @@
 //! Uses: the distinct ways in which decisions used data, and what the policy asks of each.
 //!
 //! A log has many decisions and few kinds of them: strategy, set of inputs, jurisdiction. Each kind is looked at once.
+//! Training runs, links between identifiers and data handed to others are uses too, with an operation of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::LIST;
-use crate::evidence::consent_policy::{ConsentPolicy, Regime};
+use crate::evidence::consent_policy::{ConsentPolicy, MinorRule, Policies, Regime};
 use crate::evidence::data_map::{DataMap, Resolved};
 use crate::manifest::{LegalBasis, Manifest};
 
-/// One kind of decision.
+/// What a recommendation does with data.
+pub const SERVE: &str = "serve";
+
+/// One kind of decision, or of another use of data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Use {
     pub strategy: String,
     /// None: nobody declared the strategy.
     pub purpose: Option<String>,
+    /// `serve`, `train`, `link` or `share`.
+    pub operation: String,
+    /// As the rows write it; empty where the strategy's declaration stands for them.
+    pub recipient_text: String,
+    /// Who receives the data; None: nobody but the organisation.
+    pub recipient: Option<String>,
     /// As the log writes it; empty where it writes none.
     pub jurisdiction: String,
     /// The inputs text of the rows; empty where the strategy's declaration stands for them.
@@ -30,6 +40,12 @@ pub struct Use {
 }
 
 impl Use {
+    /// What a strategy declares of itself, as if it decided by that.
+    pub fn declared(manifest: &Manifest, map: &DataMap, strategy: &str) -> Self {
+        let written = Written { strategy: strategy.to_owned(), operation: SERVE.to_owned(), ..Written::default() };
+        written.read(manifest, map)
+    }
+
     /// The jurisdiction that decides, and its name in facts.
     pub fn jurisdiction_name<'a>(&'a self, manifest: &'a Manifest) -> &'a str {
         match (self.jurisdiction.as_str(), manifest.system.jurisdiction.as_deref()) {
@@ -40,11 +56,20 @@ impl Use {
     }
 }
 
+/// A use with what each version of the policy asks of it; nothing where nobody declared the strategy, or there is no
+/// policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedUse {
+    pub usage: Use,
+    /// One for each version, in their order.
+    pub asked: Vec<Asked>,
+}
+
 /// What the policy asks of a use of one category, or of one pair of contexts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
-    /// No clause covers it.
-    NoBasis,
+    /// No clause covers it, or it is forbidden: nothing makes it lawful.
+    Never,
     /// It may be used without asking.
     Free,
     /// A grant must be in force for each of these needs.
@@ -61,7 +86,15 @@ pub struct Need {
     pub categories: BTreeSet<String>,
     /// One context, or a pair that is combined.
     pub contexts: BTreeSet<String>,
+    pub operation: String,
+    pub recipient: Option<String>,
+    /// Versions of the notice under which a grant counts; empty: all.
+    pub notices: BTreeSet<String>,
     pub explicit: bool,
+    /// Whether a parent must give it.
+    pub parental: bool,
+    /// How long use may go on after a withdrawal, in microseconds.
+    pub grace: i64,
 }
 
 /// What one use asks for.
@@ -70,14 +103,18 @@ pub struct Asked {
     pub categories: BTreeMap<String, CategoryAsk>,
     pub pairs: BTreeMap<(String, String), PairAsk>,
     pub regime: Regime,
+    /// Whoever is younger is judged by `for_minors`, in years; None: age does not matter.
+    pub age_limit: Option<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct CategoryAsk {
     pub basis: Option<LegalBasis>,
+    pub prohibited: bool,
     pub special: bool,
     pub contexts: BTreeSet<String>,
     pub requirement: Requirement,
+    pub for_minors: Requirement,
     /// Line of the policy's clause; 0 without one.
     pub line: u64,
 }
@@ -86,68 +123,183 @@ pub struct CategoryAsk {
 pub struct PairAsk {
     pub special: bool,
     pub requirement: Requirement,
+    pub for_minors: Requirement,
+    /// Whether the policy forbids that an identifier links the two.
+    pub unlinkable: bool,
     pub reason: Option<String>,
     pub line: u64,
 }
 
-/// The distinct uses in the log, in order.
-pub async fn of_log(engine: &Engine, manifest: &Manifest, map: &DataMap) -> Result<Vec<Use>> {
-    let rows = engine
-        .rows(
-            "SELECT strategy, inputs, jurisdiction, count(*) AS n FROM decisions GROUP BY strategy, inputs, jurisdiction \
-             ORDER BY strategy, inputs, jurisdiction",
-        )
-        .await?;
-    Ok((0..rows.len())
-        .map(|row| {
-            let text = |column: &str| rows.text(column, row).unwrap_or_default().to_owned();
-            make(manifest, map, text("strategy"), text("inputs"), text("jurisdiction"), rows.count("n", row))
-        })
-        .collect())
+/// Names `data_uses`: decisions and other uses of data, one row each, as the replay of consent reads them.
+pub async fn view(engine: &Engine, has_uses: bool) -> Result<()> {
+    let decisions = format!(
+        "SELECT subject_id, at, strategy, '{SERVE}' AS operation, '' AS recipient, inputs, jurisdiction, minor FROM decisions"
+    );
+    // The same use told twice is one use.
+    let others = " UNION ALL SELECT DISTINCT subject_id, timestamp AS at, strategy, operation, \
+                  coalesce(recipient, '') AS recipient, coalesce(inputs, '') AS inputs, \
+                  coalesce(jurisdiction, '') AS jurisdiction, CAST(NULL AS BIGINT) AS minor FROM uses";
+    engine.view("data_uses", &format!("{decisions}{}", if has_uses { others } else { "" })).await
 }
 
-fn make(
+/// The distinct uses in `data_uses`, in order, with what every version of the policy asks of them. Needs are numbered by
+/// `needs`, which grows.
+pub async fn of_log(
+    engine: &Engine,
     manifest: &Manifest,
     map: &DataMap,
-    strategy: String,
-    inputs_text: String,
-    jurisdiction: String,
-    n: u64,
-) -> Use {
-    let declared = manifest.strategy(&strategy);
-    let mut inputs: BTreeSet<String> =
-        inputs_text.split(LIST).map(str::trim).filter(|input| !input.is_empty()).map(str::to_owned).collect();
-    if inputs.is_empty() {
-        inputs.extend(declared.into_iter().flat_map(|s| s.inputs.iter().map(|i| i.value.clone())));
+    policies: Option<&Policies>,
+    needs: &mut Vec<Need>,
+) -> Result<Vec<AskedUse>> {
+    const KEY: &str = "strategy, operation, recipient, inputs, jurisdiction";
+    let rows =
+        engine.rows(&format!("SELECT {KEY}, count(*) AS n FROM data_uses GROUP BY {KEY} ORDER BY {KEY}")).await?;
+    let mut uses = Vec::new();
+    for row in 0..rows.len() {
+        let text = |column: &str| rows.text(column, row).unwrap_or_default().to_owned();
+        let written = Written {
+            strategy: text("strategy"),
+            operation: text("operation"),
+            recipient: text("recipient"),
+            inputs: text("inputs"),
+            jurisdiction: text("jurisdiction"),
+            decisions: rows.count("n", row),
+        };
+        let usage = written.read(manifest, map);
+        uses.push(ask_all(usage, policies, manifest, map, needs));
     }
-    let mut resolved = Resolved::default();
-    let mut unmapped = BTreeSet::new();
-    for input in &inputs {
-        match map.resolve(input) {
-            Some(field) => resolved.merge(field),
-            None => {
-                unmapped.insert(input.clone());
-            }
-        }
-    }
-    let purpose = declared.map(|s| s.purpose.value.clone());
-    Use { strategy, purpose, jurisdiction, inputs_text, inputs, unmapped, resolved, decisions: n }
+    Ok(uses)
 }
 
-/// Works out what a use asks for. Needs are numbered by `needs`, which grows.
-pub fn ask(usage: &Use, purpose: &str, policy: &ConsentPolicy, manifest: &Manifest, needs: &mut Vec<Need>) -> Asked {
-    let regime = policy.regime(usage.jurisdiction_name(manifest));
+/// Asks every version of the policy of a use.
+pub fn ask_all(
+    usage: Use,
+    policies: Option<&Policies>,
+    manifest: &Manifest,
+    map: &DataMap,
+    needs: &mut Vec<Need>,
+) -> AskedUse {
+    let versions = policies.into_iter().flat_map(Policies::versions).map(|version| version.policy());
+    let asked = match &usage.purpose {
+        Some(purpose) => versions.map(|policy| ask(&usage, purpose, policy, manifest, map, needs)).collect(),
+        None => Vec::new(),
+    };
+    AskedUse { usage, asked }
+}
+
+/// A use, as rows write it.
+#[derive(Default)]
+struct Written {
+    strategy: String,
+    operation: String,
+    recipient: String,
+    inputs: String,
+    jurisdiction: String,
+    decisions: u64,
+}
+
+impl Written {
+    fn read(self, manifest: &Manifest, map: &DataMap) -> Use {
+        let declared = manifest.strategy(&self.strategy);
+        let mut inputs: BTreeSet<String> =
+            self.inputs.split(LIST).map(str::trim).filter(|input| !input.is_empty()).map(str::to_owned).collect();
+        if inputs.is_empty() {
+            inputs.extend(declared.into_iter().flat_map(|s| s.inputs.iter().map(|i| i.value.clone())));
+        }
+        let mut resolved = Resolved::default();
+        let mut unmapped = BTreeSet::new();
+        for input in &inputs {
+            match map.resolve(input) {
+                Some(field) => resolved.merge(field),
+                None => {
+                    unmapped.insert(input.clone());
+                }
+            }
+        }
+        let recipient = Some(self.recipient.clone()).filter(|name| !name.is_empty());
+        Use {
+            purpose: declared.map(|s| s.purpose.value.clone()),
+            recipient: recipient.or_else(|| declared.and_then(|s| s.recipient.clone())),
+            strategy: self.strategy,
+            operation: self.operation,
+            recipient_text: self.recipient,
+            jurisdiction: self.jurisdiction,
+            inputs_text: self.inputs,
+            inputs,
+            unmapped,
+            resolved,
+            decisions: self.decisions,
+        }
+    }
+}
+
+/// What is asked of one use, under way.
+struct Asking<'a> {
+    usage: &'a Use,
+    purpose: &'a str,
+    policy: &'a ConsentPolicy,
+    jurisdiction: &'a str,
+    minors: Option<MinorRule>,
+    needs: &'a mut Vec<Need>,
+}
+
+impl Asking<'_> {
+    fn number(
+        &mut self,
+        categories: BTreeSet<String>,
+        contexts: BTreeSet<String>,
+        explicit: bool,
+        minor: bool,
+    ) -> usize {
+        let need = Need {
+            purpose: self.purpose.to_owned(),
+            categories,
+            contexts,
+            operation: self.usage.operation.clone(),
+            recipient: self.usage.recipient.clone(),
+            notices: self.policy.notice_versions(self.purpose).iter().cloned().collect(),
+            explicit,
+            parental: minor,
+            grace: i64::try_from(self.policy.grace(self.purpose, self.jurisdiction).as_micros())
+                .unwrap_or(i64::MAX / 4),
+        };
+        self.needs.iter().position(|known| *known == need).unwrap_or_else(|| {
+            self.needs.push(need);
+            self.needs.len() - 1
+        })
+    }
+
+    /// What holds for minors where `requirement` holds for others; `grants` are what a parent would have to give.
+    fn for_minors(
+        &mut self,
+        requirement: &Requirement,
+        grants: impl FnOnce(&mut Self) -> BTreeSet<usize>,
+    ) -> Requirement {
+        match (self.minors, requirement) {
+            (Some(MinorRule::Never), _) => Requirement::Never,
+            (Some(MinorRule::ParentalConsent), Requirement::Grant(_)) => Requirement::Grant(grants(self)),
+            _ => requirement.clone(),
+        }
+    }
+}
+
+/// Works out what a use asks for under one version of the policy.
+pub fn ask(
+    usage: &Use,
+    purpose: &str,
+    policy: &ConsentPolicy,
+    manifest: &Manifest,
+    map: &DataMap,
+    needs: &mut Vec<Need>,
+) -> Asked {
+    let jurisdiction = usage.jurisdiction_name(manifest);
+    let minors = policy.minors(purpose, jurisdiction);
+    let mut asking = Asking { usage, purpose, policy, jurisdiction, minors: minors.map(|(_, rule)| rule), needs };
     // Contexts that are one setting under two names count as one.
     let mut parts: BTreeMap<(String, String), bool> = BTreeMap::new();
     for ((category, context), special) in &usage.resolved.parts {
         *parts.entry((category.clone(), policy.canonical(context).to_owned())).or_default() |= special;
     }
-    let mut number = |need: Need| {
-        needs.iter().position(|known| *known == need).unwrap_or_else(|| {
-            needs.push(need);
-            needs.len() - 1
-        })
-    };
     let mut categories = BTreeMap::new();
     for category in parts.keys().map(|(category, _)| category).filter(|c| !c.is_empty()).collect::<BTreeSet<_>>() {
         let of_it = parts.iter().filter(|((c, _), _)| c == category);
@@ -155,55 +307,80 @@ pub fn ask(usage: &Use, purpose: &str, policy: &ConsentPolicy, manifest: &Manife
         let special = of_it.clone().any(|(_, special)| *special);
         let stated = policy.basis(purpose, category);
         let basis = if special && stated.basis.is_some() { Some(LegalBasis::ExplicitConsent) } else { stated.basis };
-        let mut each = |explicit: bool| -> BTreeSet<usize> {
-            let scope = |context: &String| Need {
-                purpose: purpose.to_owned(),
-                categories: BTreeSet::from([category.clone()]),
-                contexts: BTreeSet::from([context.clone()]),
-                explicit,
+        let explicit = basis == Some(LegalBasis::ExplicitConsent);
+        let each = |asking: &mut Asking<'_>, minor: bool| -> BTreeSet<usize> {
+            let one = |context: &String| {
+                asking.number(BTreeSet::from([category.clone()]), BTreeSet::from([context.clone()]), explicit, minor)
             };
-            contexts.iter().map(|context| number(scope(context))).collect()
+            contexts.iter().map(one).collect()
         };
         let requirement = match basis {
-            None => Requirement::NoBasis,
-            Some(LegalBasis::Consent) => Requirement::Grant(each(false)),
-            Some(LegalBasis::ExplicitConsent) => Requirement::Grant(each(true)),
-            Some(LegalBasis::LegitimateInterests) => Requirement::NoObjection(each(false)),
+            None => Requirement::Never,
+            Some(LegalBasis::Consent | LegalBasis::ExplicitConsent) => Requirement::Grant(each(&mut asking, false)),
+            Some(LegalBasis::LegitimateInterests) => Requirement::NoObjection(each(&mut asking, false)),
             Some(_) => Requirement::Free,
         };
-        categories.insert(category.clone(), CategoryAsk { basis, special, contexts, requirement, line: stated.line });
+        let for_minors = asking.for_minors(&requirement, |asking| each(asking, true));
+        let (prohibited, line) = (stated.prohibited, stated.line);
+        let ask = CategoryAsk { basis, prohibited, special, contexts, requirement, for_minors, line };
+        categories.insert(category.clone(), ask);
     }
-    let contexts: Vec<&String> =
-        parts.keys().map(|(_, context)| context).collect::<BTreeSet<_>>().into_iter().collect();
+    let contexts: BTreeSet<&String> = parts.keys().map(|(_, context)| context).collect();
+    let contexts: Vec<&String> = contexts.into_iter().collect();
     let mut pairs = BTreeMap::new();
     for (index, a) in contexts.iter().enumerate() {
         for b in &contexts[index + 1..] {
-            let sides: Vec<_> = parts.iter().filter(|((_, context), _)| context == *a || context == *b).collect();
-            let special = sides.iter().any(|(_, special)| **special);
-            let rule = policy.pair(purpose, a, b);
-            // A declared combination cannot stretch a consent: what was collected under consent leaves its scope when
-            // it is combined, whatever basis the combination claims.
-            let under_consent = sides.iter().any(|((category, _), _)| {
-                categories.get(category).is_some_and(|ask| matches!(ask.requirement, Requirement::Grant(_)))
-            });
-            let stretched = !rule.requires_consent && under_consent;
-            let requirement = if rule.requires_consent || stretched {
-                Requirement::Grant(BTreeSet::from([number(Need {
-                    purpose: purpose.to_owned(),
-                    categories: sides.iter().map(|((c, _), _)| c.clone()).filter(|c| !c.is_empty()).collect(),
-                    contexts: BTreeSet::from([(*a).clone(), (*b).clone()]),
-                    explicit: special,
-                })]))
-            } else {
-                Requirement::Free
-            };
-            let reason = if stretched {
-                Some("data under consent leaves its scope when it is combined, whatever the clause says".to_owned())
-            } else {
-                rule.reason
-            };
-            pairs.insert(((*a).clone(), (*b).clone()), PairAsk { special, requirement, reason, line: rule.line });
+            let ask = pair(&mut asking, &parts, &categories, map, (a, b));
+            pairs.insert(((*a).clone(), (*b).clone()), ask);
         }
     }
-    Asked { categories, pairs, regime }
+    Asked { categories, pairs, regime: policy.regime(jurisdiction), age_limit: minors.map(|(limit, _)| limit) }
+}
+
+fn pair(
+    asking: &mut Asking<'_>,
+    parts: &BTreeMap<(String, String), bool>,
+    categories: &BTreeMap<String, CategoryAsk>,
+    map: &DataMap,
+    (a, b): (&String, &String),
+) -> PairAsk {
+    let policy = asking.policy;
+    let sides: Vec<_> = parts.iter().filter(|((_, context), _)| context == a || context == b).collect();
+    let special = sides.iter().any(|(_, special)| **special);
+    let rule = policy.pair(asking.purpose, a, b);
+    let forbidden = policy.unlinkable((a, b), &shared_identities(map, policy, (a, b)));
+    // A declared combination cannot stretch a consent: what was collected under consent leaves its scope when it is
+    // combined, whatever basis the combination claims.
+    let under_consent = sides.iter().any(|((category, _), _)| {
+        categories.get(category).is_some_and(|ask| matches!(ask.requirement, Requirement::Grant(_)))
+    });
+    let stretched = !rule.requires_consent && under_consent;
+    let grant = |asking: &mut Asking<'_>, minor: bool| {
+        let categories = sides.iter().map(|((c, _), _)| c.clone()).filter(|c| !c.is_empty()).collect();
+        BTreeSet::from([asking.number(categories, BTreeSet::from([a.clone(), b.clone()]), special, minor)])
+    };
+    let requirement = match forbidden {
+        Some(_) => Requirement::Never,
+        None if rule.requires_consent || stretched => Requirement::Grant(grant(asking, false)),
+        None => Requirement::Free,
+    };
+    let for_minors = asking.for_minors(&requirement, |asking| grant(asking, true));
+    let reason = match forbidden {
+        Some(clause) => Some(format!("the policy lets no identifier link `{}` to another context", *clause.context)),
+        None if stretched => {
+            Some("data under consent leaves its scope when it is combined, whatever the clause says".to_owned())
+        }
+        None => rule.reason,
+    };
+    let line = forbidden.map_or(rule.line, |clause| clause.context.line);
+    PairAsk { special, requirement, for_minors, unlinkable: forbidden.is_some(), reason, line }
+}
+
+/// The namespaces of identifiers that both contexts hold, by the data map: what rows of the two can be matched by.
+pub fn shared_identities<'m>(map: &'m DataMap, policy: &ConsentPolicy, (a, b): (&str, &str)) -> BTreeSet<&'m str> {
+    let of = |context: &str| -> BTreeSet<&str> {
+        let fields = map.fields.values().filter(|field| policy.canonical(&field.context) == policy.canonical(context));
+        fields.filter_map(|field| field.identity.as_deref()).collect()
+    };
+    of(a).intersection(&of(b)).copied().collect()
 }

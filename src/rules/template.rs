@@ -23,6 +23,7 @@ impl Template {
         tera.register_filter("attributes", attributes);
         tera.register_filter("percent", percent);
         tera.register_filter("count", count);
+        tera.register_filter("duration", |seconds: f64, _: Kwargs, _: &State| crate::duration(seconds));
         if let Err(error) = tera.add_raw_template(NAME, text) {
             return Err(vec![syntax_problem(text, document, &error)]);
         }

@@ -138,7 +138,7 @@ fn judge(
     match no.max_by_key(|record| time(&record["timestamp"])) {
         Some(last) if last["status"] == "withdrawn" => {
             let delay = now - time(&last["timestamp"]);
-            let grace = chrono::Duration::from_std(shop.policy.value.grace(purpose)).unwrap();
+            let grace = chrono::Duration::from_std(shop.policy.value.grace(purpose, jurisdiction)).unwrap();
             if delay <= grace { Verdict::InGrace } else { Verdict::AfterWithdrawal }
         }
         None if !relevant.iter().any(|record| record["status"] == "given" && holds_all(record)) => match regime {

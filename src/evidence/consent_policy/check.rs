@@ -24,21 +24,47 @@ impl Document<ConsentPolicy> {
         for clause in &self.value.purposes {
             purpose(&clause.purpose);
         }
-        for clause in self.value.combinations.clauses.iter().filter_map(|clause| clause.purpose.as_ref()) {
+        let combined = self.value.combinations.clauses.iter().filter_map(|clause| clause.purpose.as_ref());
+        let of_minors = self.value.minors.iter().flat_map(|minors| &minors.purposes);
+        for clause in combined.chain(of_minors) {
             purpose(clause);
         }
-        for category in self.value.purposes.iter().flat_map(|clause| &clause.categories).map(|c| &c.category) {
+        for at in self.value.global_privacy_control.iter().flat_map(|control| &control.purposes) {
+            // The signal speaks of purposes that the system may not have.
+            if !taxonomy.data_uses.contains(&at.value) {
+                let message = format!("data use `{}` is not in the taxonomy", at.value);
+                problems.push(self.problem(at, message).suggest(at, &taxonomy.data_uses));
+            }
+        }
+        for clause in self.value.purposes.iter().flat_map(|clause| &clause.categories) {
+            let category = &clause.category;
+            let amiss = match (clause.basis, clause.prohibited) {
+                (None, false) => Some("has no `basis`, and is not `prohibited` either"),
+                (Some(_), true) => Some("has a `basis` and is `prohibited`"),
+                _ => None,
+            };
+            if let Some(amiss) = amiss {
+                let problem = self.problem(category, format!("the clause of `{}` {amiss}", category.value));
+                problems
+                    .push(problem.help("expected one of `basis: consent` (or another basis) and `prohibited: true`"));
+            }
             if !taxonomy.data_categories.contains(&category.value) {
                 let message = format!("data category `{}` is not in the taxonomy", category.value);
                 problems.push(self.problem(category, message).suggest(category, &taxonomy.data_categories));
             }
         }
         let named = self.value.combinations.clauses.iter().flat_map(|c| &c.contexts);
-        for context in named.chain(self.value.same_as.iter().flatten()) {
+        let unlinkable = self.value.combinations.unlinkable.iter();
+        for context in named.chain(self.value.same_as.iter().flatten()).chain(unlinkable.clone().map(|u| &u.context)) {
             if !contexts.contains(context.as_str()) {
                 let message = format!("context `{}` is in no dataset of the data map", context.value);
                 problems.push(self.problem(context, message).suggest(context, &contexts));
             }
+        }
+        let namespaces: BTreeSet<&str> = map.fields.values().filter_map(|field| field.identity.as_deref()).collect();
+        for by in unlinkable.flat_map(|clause| &clause.by).filter(|by| !namespaces.contains(by.as_str())) {
+            let message = format!("no field of the data map is an identifier of the namespace `{}`", by.value);
+            problems.push(self.problem(by, message).suggest(by, &namespaces));
         }
         for clause in &self.value.combinations.clauses {
             problems.extend(self.combination(clause));
@@ -57,13 +83,12 @@ impl Document<ConsentPolicy> {
                 let key = (clause.purpose.as_str(), category.category.as_str());
                 let Some(earlier) = first.insert(key, category) else { continue };
                 let what = if earlier.basis == category.basis { "repeats" } else { "contradicts" };
-                let message = format!(
-                    "`{}` for `{}` {what} line {}, where its basis is `{}`",
-                    key.1,
-                    key.0,
-                    earlier.category.line,
-                    earlier.basis.id()
-                );
+                let said = match earlier.basis {
+                    Some(basis) => format!("its basis is `{}`", basis.id()),
+                    None => "it is prohibited".to_owned(),
+                };
+                let message =
+                    format!("`{}` for `{}` {what} line {}, where {said}", key.1, key.0, earlier.category.line);
                 problems.push(self.problem(&category.category, message).help("keep one of the two"));
             }
         }

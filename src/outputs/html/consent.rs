@@ -9,6 +9,7 @@ use super::view::States;
 use crate::facts::Fact;
 use crate::facts::data_use::DataUse;
 use crate::facts::join::Join;
+use crate::facts::judged::Judged;
 use crate::outputs::charts::{Share, shares};
 use crate::record::Record;
 
@@ -66,21 +67,11 @@ pub struct Cell<'a> {
 
 /// Data use by strategy and purpose: worst first, most decisions without consent first.
 pub fn uses<'a>(record: &'a Record, states: &States) -> Vec<UseGroup<'a>> {
-    let mut groups: BTreeMap<(&str, &str), Vec<Row<'a, DataUse>>> = BTreeMap::new();
-    for (index, fact) in record.facts.iter().enumerate() {
-        let Fact::DataUse(fact) = fact else { continue };
-        let bar = shares(&parts(
-            fact.events_permitted,
-            fact.events_in_grace,
-            fact.events_without_consent,
-            fact.events_unknown,
-            fact.events_before_policy,
-        ));
-        let row = Row { index, fact, state: states.of(index), bar };
-        groups.entry((&fact.strategy, &fact.purpose)).or_default().push(row);
-    }
-    let groups = groups.into_iter().map(|((strategy, purpose), mut rows)| {
-        rows.sort_by_key(|row| Reverse((states.rank(row.index), row.fact.events_without_consent)));
+    let of_kind = |fact: &'a Fact| match fact {
+        Fact::DataUse(fact) => Some((fact, fact.strategy.as_str(), fact.purpose.as_str(), &fact.counts)),
+        _ => None,
+    };
+    let groups = grouped(record, states, of_kind).into_iter().map(|((strategy, purpose), rows)| {
         let (rows, folded) = states.fold(rows, |row| row.index);
         UseGroup { strategy, purpose, rows, folded }
     });
@@ -89,21 +80,11 @@ pub fn uses<'a>(record: &'a Record, states: &States) -> Vec<UseGroup<'a>> {
 
 /// Joins by strategy and purpose: worst first, most decisions without consent first.
 pub fn joins<'a>(record: &'a Record, states: &States) -> Vec<JoinGroup<'a>> {
-    let mut groups: BTreeMap<(&str, &str), Vec<Row<'a, Join>>> = BTreeMap::new();
-    for (index, fact) in record.facts.iter().enumerate() {
-        let Fact::Join(fact) = fact else { continue };
-        let bar = shares(&parts(
-            fact.events_permitted,
-            fact.events_in_grace,
-            fact.events_without_consent,
-            fact.events_unknown,
-            fact.events_before_policy,
-        ));
-        let row = Row { index, fact, state: states.of(index), bar };
-        groups.entry((&fact.strategy, &fact.purpose)).or_default().push(row);
-    }
-    let groups = groups.into_iter().map(|((strategy, purpose), mut rows)| {
-        rows.sort_by_key(|row| Reverse((states.rank(row.index), row.fact.events_without_consent)));
+    let of_kind = |fact: &'a Fact| match fact {
+        Fact::Join(fact) => Some((fact, fact.strategy.as_str(), fact.purpose.as_str(), &fact.counts)),
+        _ => None,
+    };
+    let groups = grouped(record, states, of_kind).into_iter().map(|((strategy, purpose), rows)| {
         let matrix = matrix(&rows);
         let (rows, folded) = states.fold(rows, |row| row.index);
         JoinGroup { strategy, purpose, rows, folded, matrix }
@@ -111,13 +92,32 @@ pub fn joins<'a>(record: &'a Record, states: &States) -> Vec<JoinGroup<'a>> {
     groups.collect()
 }
 
-fn parts(permitted: u64, grace: u64, without: u64, unknown: u64, before: u64) -> [Share; 5] {
+/// Rows of one kind by strategy and purpose.
+fn grouped<'a, F>(
+    record: &'a Record,
+    states: &States,
+    of_kind: impl Fn(&'a Fact) -> Option<(&'a F, &'a str, &'a str, &'a Judged)>,
+) -> BTreeMap<(&'a str, &'a str), Vec<Row<'a, F>>> {
+    let mut groups: BTreeMap<(&str, &str), Vec<(&Judged, Row<'a, F>)>> = BTreeMap::new();
+    for (index, fact) in record.facts.iter().enumerate() {
+        let Some((fact, strategy, purpose, counts)) = of_kind(fact) else { continue };
+        let row = Row { index, fact, state: states.of(index), bar: shares(&parts(counts)) };
+        groups.entry((strategy, purpose)).or_default().push((counts, row));
+    }
+    let sorted = groups.into_iter().map(|(key, mut rows)| {
+        rows.sort_by_key(|(counts, row)| Reverse((states.rank(row.index), counts.events_without_consent)));
+        (key, rows.into_iter().map(|(_, row)| row).collect())
+    });
+    sorted.collect()
+}
+
+fn parts(counts: &Judged) -> [Share; 5] {
     [
-        Share { class: "permitted", label: "permitted", count: permitted },
-        Share { class: "grace", label: "in grace", count: grace },
-        Share { class: "without", label: "without consent", count: without },
-        Share { class: "unknown", label: "unknown", count: unknown },
-        Share { class: "before", label: "before the policy", count: before },
+        Share { class: "permitted", label: "permitted", count: counts.events_permitted },
+        Share { class: "grace", label: "in grace", count: counts.events_in_grace },
+        Share { class: "without", label: "without consent", count: counts.events_without_consent },
+        Share { class: "unknown", label: "unknown", count: counts.events_unknown },
+        Share { class: "before", label: "before the policy", count: counts.events_before_policy },
     ]
 }
 

@@ -124,7 +124,7 @@ fn an_audit_without_a_log_renders() {
     record.findings.clear();
     record.evidence.clear();
     record.system.first_decision = None;
-    record.system.policy = None;
+    record.system.policies.clear();
     record.system.as_of = None;
     record.system.description.clear();
     record.system.packs.clear();

@@ -13,6 +13,7 @@ use super::parity::{Parity, parity};
 use super::risks::{Risks, risks};
 use super::verdict_name;
 use crate::facts::Fact;
+use crate::facts::coverage::Coverage;
 use crate::facts::evidence_quality::EvidenceQuality;
 use crate::facts::field::Field;
 use crate::facts::purpose::Purpose;
@@ -40,6 +41,7 @@ pub struct Page<'a> {
     pub risks: Risks<'a>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
+    pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
@@ -187,6 +189,7 @@ impl<'a> Page<'a> {
             scan: scan(record, &states),
             risks: risks(record, &states),
             uses: uses(record, &states),
+            coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
             parity: parity(record, &states),
             quality: rows(
@@ -239,6 +242,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Join(_) => ("joins", Some(Step::DesignForChoice)),
         Fact::Reidentification(_) => ("how far inputs tell people apart", Some(Step::AssessRisks)),
         Fact::Proxy(_) => ("inputs beside protected attributes", Some(Step::AssessRisks)),
+        Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),

@@ -6,7 +6,9 @@
 //! the timeline. A decision then is a *signature*: what it used, and the state of all lanes. Plans count signatures; each
 //! distinct one is judged once, in [`judge`], and a second plan adds up what was decided.
 
+mod events;
 mod lanes;
+mod matters;
 mod samples;
 mod timeline;
 
@@ -15,16 +17,19 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
-use lanes::Status;
-pub use lanes::{Lane, Outcome, Scope, State, judge, lanes};
+use events::SCOPE;
+pub use events::Sources;
+pub use lanes::Outcome;
+use lanes::{Effect, Lane, Scope, State, Status, judge, lanes};
+pub use matters::{Code, Delay, Gap, Matter, Tallies, Tally, category_matter, pair_matter};
 pub use samples::{Pseudonyms, Sample, SampleRecord};
 use timeline::{spans_sql, timeline_sql};
 
-use super::uses::{Asked, Need, Requirement, Use};
-use crate::engine::{Engine, Rows, rfc3339};
+use super::uses::{AskedUse, Need, SERVE};
+use crate::engine::{Engine, Rows, literal, rfc3339};
 use crate::error::{Error, Problem, Result};
-use crate::evidence::columns::LIST;
-use crate::evidence::consent_policy::ConsentPolicy;
+use crate::evidence::columns::{LIST, OPERATIONS, decimal_day};
+use crate::evidence::consent_policy::Policies;
 use crate::evidence::data_map::DataMap;
 use crate::evidence::table::FILE;
 use crate::evidence::taxonomy::Taxonomy;
@@ -35,49 +40,27 @@ use crate::yaml::Document;
 /// Lanes per 64-bit word of state; sums of distinct bits below this never overflow.
 const WORD: usize = 62;
 
-/// Decisions and people behind one answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub events: u64,
-    pub subjects: u64,
-    pub first: Option<String>,
-    pub last: Option<String>,
-}
-
-/// What became of the decisions that used a category, or combined a pair.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tallies {
-    pub all: Tally,
-    pub permitted: Tally,
-    pub in_grace: Tally,
-    pub without: Tally,
-    /// Part of `without`.
-    pub after_withdrawal: Tally,
-    pub unknown: Tally,
-    pub before_policy: Tally,
-    /// A few of the decisions in `without`.
-    pub samples: Vec<Sample>,
-}
-
-/// Strategy, category (or pair), jurisdiction (empty for pairs): what a tally is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Matter {
-    Category { strategy: String, category: String, jurisdiction: String },
-    Pair { strategy: String, contexts: (String, String) },
+/// Where a subject's age is told, beside the log's own flag.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// Whether `subjects` has the day of birth.
+    pub birth_date: bool,
+    /// Whether `subjects` has an age in years.
+    pub age: bool,
 }
 
 /// Everything that the replay of consent needs beside the tables.
 pub struct Replay<'a> {
     pub engine: &'a Engine,
     pub manifest: &'a Document<Manifest>,
-    pub policy: &'a ConsentPolicy,
+    pub policies: &'a Policies,
     pub map: &'a DataMap,
     pub taxonomy: &'a Taxonomy,
-    /// Uses with what the policy asks of each; undeclared strategies have no purpose and ask nothing.
-    pub uses: &'a [(Use, Option<Asked>)],
+    /// Uses of `data_uses`; those of undeclared strategies ask nothing.
+    pub uses: &'a [AskedUse],
     pub needs: &'a [Need],
-    /// Whether `consent_records` is a table.
-    pub have_records: bool,
+    pub sources: Sources,
+    pub ages: Ages,
     /// How many samples to take for each category and pair.
     pub samples: usize,
     pub pseudonyms: Pseudonyms<'a>,
@@ -86,104 +69,87 @@ pub struct Replay<'a> {
 impl Replay<'_> {
     /// Counts, for every category and pair, what became of the decisions.
     pub async fn run(&self) -> Result<BTreeMap<Matter, Tallies>> {
-        let scopes = if self.have_records { self.scopes().await? } else { Vec::new() };
+        let known = events::view(self.engine, self.sources, self.policies, &self.manifest.value).await?;
+        let scopes = if known { self.scopes().await? } else { Vec::new() };
         let lanes = lanes(self.needs, &scopes);
-        if self.have_records {
+        if known {
             self.relate(&scopes, &lanes)?;
             self.engine.stage("consent_spans", &spans_sql()).await?;
             self.engine.stage("consent_timeline", &timeline_sql(lanes.len())).await?;
         }
         self.register_uses()?;
-        self.engine.stage("signatures", &self.signatures_sql(lanes.len())).await?;
-        let masks = mask_columns(lanes.len()).join(", ");
-        let rows = self
-            .engine
-            .rows(&format!("SELECT use_id, before, {masks} FROM signatures GROUP BY use_id, before, {masks} ORDER BY use_id, before, {masks}"))
-            .await?;
-        self.tally(&rows, &lanes).await
+        self.engine.stage("signatures", &self.signatures_sql(&lanes, known)).await?;
+        let key = key_columns(lanes.len()).join(", ");
+        let rows = self.engine.rows(&format!("SELECT {key} FROM signatures GROUP BY {key} ORDER BY {key}")).await?;
+        self.tally(&rows, &lanes, known).await
     }
 
-    /// The distinct scopes of the records, as table `scopes` (by their texts) and as values. Names are checked.
+    /// The distinct scopes of the events, as table `scopes` (by their texts) and as values. Names are checked.
     async fn scopes(&self) -> Result<Vec<Scope>> {
-        let rows = self
-            .engine
-            .rows(
-                "SELECT purpose, coalesce(categories, '') AS categories, coalesce(contexts, '') AS contexts \
-                 FROM consent_records GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            )
-            .await?;
+        let key = SCOPE.join(", ");
+        let rows = self.engine.rows(&format!("SELECT {key} FROM consent_events GROUP BY {key} ORDER BY {key}")).await?;
+        let policy = self.policies.latest();
         let mut scopes = Vec::new();
-        let mut texts: Vec<(String, String, String, i64)> = Vec::new();
+        let mut texts: Vec<Vec<String>> = vec![Vec::new(); SCOPE.len()];
+        let mut ids: Vec<i64> = Vec::new();
         for row in 0..rows.len() {
             let text = |column: &str| rows.text(column, row).unwrap_or_default().to_owned();
-            let elements = |text: &str| -> BTreeSet<String> {
-                text.split(LIST).map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect()
+            let elements = |column: &str| -> BTreeSet<String> {
+                text(column).split(LIST).map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect()
             };
-            let (purpose, categories, contexts) = (text("purpose"), text("categories"), text("contexts"));
-            let written =
-                Scope { purpose: purpose.clone(), categories: elements(&categories), contexts: elements(&contexts) };
-            self.check(&written, &purpose, &categories, &contexts).await?;
+            let written = Scope {
+                purpose: text("purpose"),
+                categories: elements("categories"),
+                contexts: elements("contexts"),
+                operations: elements("operations"),
+                recipients: elements("recipients"),
+                notice: text("notice_version"),
+            };
+            self.check(&written, SCOPE.map(|column| (column, text(column)))).await?;
             let scope = Scope {
-                contexts: written.contexts.iter().map(|c| self.policy.canonical(c).to_owned()).collect(),
+                contexts: written.contexts.iter().map(|c| policy.canonical(c).to_owned()).collect(),
                 ..written
             };
-            let id = scopes.iter().position(|known| *known == scope).unwrap_or_else(|| {
+            ids.push(scopes.iter().position(|known| *known == scope).unwrap_or_else(|| {
                 scopes.push(scope);
                 scopes.len() - 1
-            });
-            texts.push((purpose, categories, contexts, id as i64));
+            }) as i64);
+            texts.iter_mut().zip(SCOPE).for_each(|(of, column)| of.push(text(column)));
         }
-        let column = |of: fn(&(String, String, String, i64)) -> &String| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(texts.iter().map(of)))
-        };
-        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(texts.iter().map(|t| t.3)));
-        let batch = RecordBatch::try_from_iter([
-            ("purpose", column(|t| &t.0)),
-            ("categories", column(|t| &t.1)),
-            ("contexts", column(|t| &t.2)),
-            ("scope", ids),
-        ])?;
-        self.engine.small_table("scopes", batch)?;
+        let texts = SCOPE
+            .into_iter()
+            .zip(texts)
+            .map(|(column, values)| -> (&str, ArrayRef) { (column, Arc::new(StringArray::from(values))) });
+        let ids: ArrayRef = Arc::new(Int64Array::from(ids));
+        self.engine.small_table("scopes", RecordBatch::try_from_iter(texts.chain([("scope", ids)]))?)?;
         Ok(scopes)
     }
 
     /// A name that nothing knows would make a withdrawal count for nothing, so it is an error.
-    async fn check(&self, scope: &Scope, purpose: &str, categories: &str, contexts: &str) -> Result<()> {
-        let known_contexts: BTreeSet<String> = self.map.contexts().into_iter().map(str::to_owned).collect();
-        let unknown = |names: &BTreeSet<String>, known: &BTreeSet<String>| names.difference(known).next().cloned();
+    async fn check(&self, scope: &Scope, texts: [(&str, String); SCOPE.len()]) -> Result<()> {
+        let contexts: BTreeSet<String> = self.map.contexts().into_iter().map(str::to_owned).collect();
+        let operations: BTreeSet<String> = OPERATIONS.iter().map(|word| (*word).to_owned()).collect();
         let purposes = BTreeSet::from([scope.purpose.clone()]);
+        let taxonomy = self.taxonomy;
         let found = [
-            (
-                "purpose",
-                unknown(&purposes, &self.taxonomy.data_uses),
-                "is not in the taxonomy",
-                &self.taxonomy.data_uses,
-            ),
-            (
-                "data category",
-                unknown(&scope.categories, &self.taxonomy.data_categories),
-                "is not in the taxonomy",
-                &self.taxonomy.data_categories,
-            ),
-            ("context", unknown(&scope.contexts, &known_contexts), "is in no dataset of the data map", &known_contexts),
+            ("purpose", &purposes, &taxonomy.data_uses, "is not in the taxonomy"),
+            ("data category", &scope.categories, &taxonomy.data_categories, "is not in the taxonomy"),
+            ("context", &scope.contexts, &contexts, "is in no dataset of the data map"),
+            ("operation", &scope.operations, &operations, "is not known"),
         ];
-        let Some((what, Some(name), why, known)) = found.into_iter().find(|(_, name, _, _)| name.is_some()) else {
-            return Ok(());
-        };
-        let equal = |column: &str, text: &str| format!("coalesce({column}, '') = {}", crate::engine::literal(text));
+        let unknown = found
+            .into_iter()
+            .find_map(|(what, names, known, why)| Some((what, names.difference(known).next()?, why, known)));
+        let Some((what, name, why, known)) = unknown else { return Ok(()) };
+        let equal = texts.map(|(column, text)| format!("coalesce({column}, '') = {}", literal(&text))).join(" AND ");
         let place = self
             .engine
-            .rows(&format!(
-                "SELECT {FILE}, {LINE} FROM consent_records WHERE {} AND {} AND {} ORDER BY {FILE}, {LINE} LIMIT 1",
-                equal("purpose", purpose),
-                equal("categories", categories),
-                equal("contexts", contexts)
-            ))
+            .rows(&format!("SELECT {FILE}, {LINE} FROM consent_records WHERE {equal} ORDER BY {FILE}, {LINE} LIMIT 1"))
             .await?;
         let file = self.manifest.resolve(place.text(FILE, 0).unwrap_or_default());
         Err(Problem::new(format!("{what} `{name}` {why}"))
             .at(file, place.count(LINE, 0), 0)
-            .suggest(&name, known)
+            .suggest(name, known)
             .into())
     }
 
@@ -192,8 +158,7 @@ impl Replay<'_> {
         let mut rows: Vec<[i64; 9]> = Vec::new();
         for (number, lane) in lanes.iter().enumerate() {
             let need = &self.needs[lane.need];
-            let grace = i64::try_from(self.policy.grace(&need.purpose).as_micros()).unwrap_or(i64::MAX / 4);
-            let (word, bit) = ((number / WORD) as i64, 1_i64 << (number % WORD));
+            let (word, bit) = place_of(number);
             for (id, scope) in scopes.iter().enumerate() {
                 for status in Status::ALL {
                     if let Some(effect) = status.effect(id, scope, lane, need) {
@@ -206,7 +171,7 @@ impl Replay<'_> {
                             effect as i64,
                             objection,
                             foreign,
-                            grace,
+                            need.grace,
                             word,
                             bit,
                         ]);
@@ -215,89 +180,114 @@ impl Replay<'_> {
             }
         }
         let names = ["scope", "status", "lane", "effect", "objection", "foreign_scope", "grace", "word", "bit"];
-        let columns = names.iter().enumerate().map(|(i, name)| {
-            let values: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row[i])));
-            (*name, values)
-        });
-        self.engine.small_table("lanes", RecordBatch::try_from_iter(columns)?)
+        self.engine.small_table("lanes", integers(&names, &rows)?)
     }
 
+    /// Table `use_kinds`: the uses by what tells their rows apart, with the age below which each version of the policy
+    /// protects.
     fn register_uses(&self) -> Result<()> {
-        let text = |of: fn(&Use) -> &String| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(self.uses.iter().map(|(usage, _)| of(usage))))
+        let text = |of: fn(&AskedUse) -> &String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(self.uses.iter().map(of)))
         };
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..self.uses.len() as i64));
-        let batch = RecordBatch::try_from_iter([
-            ("use_id", ids),
-            ("strategy", text(|u| &u.strategy)),
-            ("inputs", text(|u| &u.inputs_text)),
-            ("jurisdiction", text(|u| &u.jurisdiction)),
-        ])?;
-        self.engine.small_table("uses", batch)
+        let mut columns = vec![
+            ("use_id".to_owned(), ids),
+            ("strategy".to_owned(), text(|u| &u.usage.strategy)),
+            ("operation".to_owned(), text(|u| &u.usage.operation)),
+            ("recipient".to_owned(), text(|u| &u.usage.recipient_text)),
+            ("inputs".to_owned(), text(|u| &u.usage.inputs_text)),
+            ("jurisdiction".to_owned(), text(|u| &u.usage.jurisdiction)),
+        ];
+        for version in 0..self.policies.versions().len() {
+            let limit = |u: &AskedUse| u.asked.get(version).and_then(|asked| asked.age_limit).map(i64::from);
+            let limits: ArrayRef = Arc::new(Int64Array::from_iter(self.uses.iter().map(limit)));
+            columns.push((format!("limit{version}"), limits));
+        }
+        self.engine.small_table("use_kinds", RecordBatch::try_from_iter(columns)?)
     }
 
-    /// Decisions by what they used, the state of consent, and subject: what everything after this is counted from.
-    fn signatures_sql(&self, lanes: usize) -> String {
-        let columns = mask_columns(lanes);
-        let (masks, join) = if self.have_records {
-            let masks = columns.iter().map(|m| format!("coalesce(t.{m}, -1) AS {m}")).collect::<Vec<_>>();
+    /// Decisions by what they used, the state of consent, and subject: what everything after this is counted from. The
+    /// decisions about someone who had said no keep their moment.
+    fn signatures_sql(&self, lanes: &[Lane], known: bool) -> String {
+        let masks = mask_columns(lanes.len());
+        let (states, join) = if known {
+            let states = masks.iter().map(|m| format!("coalesce(t.{m}, -1) AS {m}")).collect::<Vec<_>>();
             let join =
                 "LEFT JOIN consent_timeline t ON d.subject_id = t.subject_id AND d.at >= t.since AND d.at < t.until";
-            (masks, join)
+            (states, join)
         } else {
-            (columns.iter().map(|m| format!("CAST(-1 AS BIGINT) AS {m}")).collect(), "")
+            (masks.iter().map(|m| format!("CAST(-1 AS BIGINT) AS {m}")).collect(), "")
         };
-        let before = match self.policy.effective {
-            Some(effective) => format!("CASE WHEN d.at < {} THEN 1 ELSE 0 END", effective.timestamp_micros()),
-            None => "0".to_owned(),
+        let versions = self.policies.versions().len();
+        let after = |index: usize| self.policies.since(index).map(|since| format!("WHEN d.at >= {since} THEN {index}"));
+        let since: Vec<String> = (0..versions).rev().filter_map(after).collect();
+        let first = if self.policies.since(0).is_some() { -1 } else { 0 };
+        let version = match since.as_slice() {
+            [] => first.to_string(),
+            cases => format!("CASE {} ELSE {first} END", cases.join(" ")),
         };
+        let (minor, people) = self.minor_sql();
+        let said_no: Vec<String> = (0..lanes.len().div_ceil(WORD).max(1))
+            .flat_map(|word| {
+                let listening = lanes.iter().enumerate().filter(|(_, lane)| lane.scope.is_none());
+                let places = listening.map(|(number, _)| place_of(number)).filter(|(of, _)| *of == word as i64);
+                let objections: i64 = places.map(|(_, bit)| bit).sum();
+                [format!("w{word} > 0"), format!("(r{word} > 0 AND (r{word} & {objections}) <> 0)")]
+            })
+            .collect();
+        let key = key_columns(lanes.len()).join(", ");
         format!(
-            "SELECT use_id, before, {names}, subject_id, count(*) AS n, min(at) AS first, max(at) AS last FROM \
-             (SELECT u.use_id, CAST({before} AS BIGINT) AS before, {masks}, d.subject_id, d.at FROM decisions d \
-              JOIN uses u ON d.strategy = u.strategy AND d.inputs = u.inputs AND d.jurisdiction = u.jurisdiction {join}) \
-             GROUP BY use_id, before, {names}, subject_id",
-            names = columns.join(", "),
+            "SELECT {key}, subject_id, moment, count(*) AS n, min(at) AS first, max(at) AS last FROM \
+             (SELECT {key}, subject_id, at, CASE WHEN {said_no} THEN at END AS moment FROM \
+              (SELECT use_id, version, CAST({minor} AS BIGINT) AS minor, {masks}, subject_id, at FROM \
+               (SELECT u.*, CAST({version} AS BIGINT) AS version, d.minor AS flagged, {states}, d.subject_id AS subject_id, d.at \
+                FROM data_uses d JOIN use_kinds u ON d.strategy = u.strategy AND d.operation = u.operation \
+                AND d.recipient = u.recipient AND d.inputs = u.inputs AND d.jurisdiction = u.jurisdiction {join}) d {people})) \
+             GROUP BY {key}, subject_id, moment",
+            said_no = said_no.join(" OR "),
             masks = masks.join(", "),
+            states = states.join(", "),
         )
     }
 
-    async fn tally(&self, signatures: &Rows, lanes: &[Lane]) -> Result<BTreeMap<Matter, Tallies>> {
-        let masks = mask_columns(lanes.len());
-        let mut matters: Vec<Matter> = Vec::new();
-        let mut judged: Vec<Vec<i64>> = vec![Vec::new(); 4 + masks.len()];
-        for row in 0..signatures.len() {
-            let key: Vec<i64> = ["use_id", "before"]
-                .into_iter()
-                .chain(masks.iter().map(String::as_str))
-                .map(|column| signatures.integer(column, row).unwrap_or(-1))
-                .collect();
-            let (usage, Some(asked)) = &self.uses[usize::try_from(key[0]).unwrap_or(0)] else { continue };
-            let state = State::of(&key[2..]);
-            for (matter, requirement) in matters_of(usage, asked, &self.manifest.value) {
-                let id = matters.iter().position(|known| *known == matter).unwrap_or_else(|| {
-                    matters.push(matter);
-                    matters.len() - 1
-                });
-                let codes = match key[1] {
-                    1 => vec![Code::All, Code::BeforePolicy],
-                    _ => Code::of(judge(requirement, &state, asked.regime, self.needs, lanes)),
-                };
-                for code in codes {
-                    for (column, value) in judged.iter_mut().zip(key.iter().copied().chain([id as i64, code as i64])) {
-                        column.push(value);
-                    }
-                }
-            }
+    /// Whether a decision is about a minor (1), or nobody knows (2); and the join that tells.
+    fn minor_sql(&self) -> (String, String) {
+        let versions = self.policies.versions().len();
+        if self.uses.iter().all(|used| used.asked.iter().all(|asked| asked.age_limit.is_none())) {
+            return ("0".to_owned(), String::new());
         }
-        let mut names: Vec<String> = vec!["use_id".into(), "before".into()];
-        names.extend(masks.iter().cloned());
-        let on = names.iter().map(|name| format!("s.{name} = j.{name}")).collect::<Vec<_>>().join(" AND ");
-        names.extend(["matter".into(), "code".into()]);
-        let columns = names.iter().zip(judged).map(|(name, values)| {
-            let values: ArrayRef = Arc::new(Int64Array::from(values));
-            (name.as_str(), values)
-        });
-        self.engine.small_table("judged", RecordBatch::try_from_iter(columns)?)?;
+        let limits: String = (0..versions).map(|v| format!(" WHEN {v} THEN limit{v}")).collect();
+        let limit = format!("CASE greatest(version, 0){limits} END");
+        let today = decimal_day("to_timestamp_micros(at)");
+        let known = [
+            self.ages.birth_date.then(|| format!("({today} - s.birth_date) / 10000")),
+            self.ages.age.then(|| "s.age".to_owned()),
+        ];
+        let known: Vec<String> = known.into_iter().flatten().collect();
+        let (age, people) = if known.is_empty() {
+            ("CAST(NULL AS BIGINT)".to_owned(), String::new())
+        } else {
+            let columns = [self.ages.birth_date.then_some("birth_date"), self.ages.age.then_some("age")];
+            let columns: Vec<&str> = columns.into_iter().flatten().collect();
+            let people = format!(
+                "LEFT JOIN (SELECT subject_id AS person, {} FROM subjects) s ON d.subject_id = s.person",
+                columns.join(", ")
+            );
+            (format!("coalesce({})", known.join(", ")), people)
+        };
+        let minor = format!(
+            "CASE WHEN {limit} IS NULL THEN 0 WHEN flagged = 1 THEN 1 WHEN flagged = 0 THEN 0 WHEN {age} IS NULL THEN 2 \
+             WHEN {age} < {limit} THEN 1 ELSE 0 END"
+        );
+        (minor, people)
+    }
+
+    async fn tally(&self, signatures: &Rows, lanes: &[Lane], known: bool) -> Result<BTreeMap<Matter, Tallies>> {
+        let key = key_columns(lanes.len());
+        let judged = self.judge(signatures, lanes, &key);
+        let names: Vec<&str> = key.iter().map(String::as_str).chain(["id", "matter", "code"]).collect();
+        self.engine.small_table("judged", integers(&names, &judged.rows)?)?;
+        let on = key.iter().map(|name| format!("s.{name} = j.{name}")).collect::<Vec<_>>().join(" AND ");
         let rows = self
             .engine
             .rows(&format!(
@@ -306,63 +296,154 @@ impl Replay<'_> {
                  GROUP BY j.matter, j.code ORDER BY j.matter, j.code"
             ))
             .await?;
+        let matters = judged.matters;
         let mut tallies: BTreeMap<Matter, Tallies> = BTreeMap::new();
         for row in 0..rows.len() {
             let index = usize::try_from(rows.count("matter", row)).unwrap_or(0);
-            let matter = matters.get(index).ok_or_else(|| Error::Internal("a tally of nothing".into()))?;
+            let code = Code::ALL.into_iter().find(|code| *code as i64 == rows.integer("code", row).unwrap_or(-1));
+            let (Some(matter), Some(code)) = (matters.get(index), code) else {
+                return Err(Error::Internal("a tally of nothing".into()));
+            };
             let tally = Tally {
                 events: rows.count("events", row),
                 subjects: rows.count("people", row),
                 first: rows.integer("first", row).map(rfc3339),
                 last: rows.integer("last", row).map(rfc3339),
             };
-            let all = tallies.entry(matter.clone()).or_default();
-            match rows.count("code", row) {
-                0 => all.all = tally,
-                1 => all.permitted = tally,
-                2 => all.in_grace = tally,
-                3 => all.without = tally,
-                4 => all.after_withdrawal = tally,
-                5 => all.unknown = tally,
-                _ => all.before_policy = tally,
-            }
+            tallies.entry(matter.clone()).or_default().by_code.insert(code, tally);
         }
         let purposes: Vec<String> = matters.iter().map(|matter| self.purpose_of(matter)).collect();
-        let samples =
-            samples::of_matters(self.engine, &on, self.samples, &purposes, &self.pseudonyms, self.have_records).await?;
+        let samples = samples::of_matters(self.engine, &on, self.samples, &purposes, &self.pseudonyms, known).await?;
         for (index, samples) in samples {
             if let Some(tallies) = matters.get(index).and_then(|matter| tallies.get_mut(matter)) {
                 tallies.samples = samples;
             }
         }
+        if !judged.said_no.is_empty() {
+            self.engine.small_table("said_no", integers(&["judged", "need", "word", "bit"], &judged.said_no)?)?;
+            for (index, delay) in self.delays(&on).await? {
+                if let Some(tallies) = matters.get(index).and_then(|matter| tallies.get_mut(matter)) {
+                    tallies.delay = Some(delay);
+                }
+            }
+        }
         Ok(tallies)
+    }
+
+    /// Judges every distinct signature, once.
+    fn judge(&self, signatures: &Rows, lanes: &[Lane], key: &[String]) -> Judged {
+        let mut numbers: BTreeMap<Matter, i64> = BTreeMap::new();
+        let mut judged = Judged::default();
+        for row in 0..signatures.len() {
+            let key: Vec<i64> = key.iter().map(|column| signatures.integer(column, row).unwrap_or(-1)).collect();
+            let Some(used) = usize::try_from(key[0]).ok().and_then(|id| self.uses.get(id)) else { continue };
+            let (version, minor, state) = (usize::try_from(key[1]), key[2], State::of(&key[3..]));
+            let mut gap = [
+                (used.asked.is_empty(), Gap::UndeclaredStrategy),
+                (version.is_err(), Gap::BeforePolicy),
+                (!used.usage.unmapped.is_empty(), Gap::UnmappedInput),
+            ]
+            .into_iter()
+            .find_map(|(holds, gap)| holds.then_some(gap));
+            let mut add = |matter: Matter, codes: &[Code], said_no: &BTreeSet<usize>| {
+                let next = numbers.len() as i64;
+                let matter = *numbers.entry(matter).or_insert(next);
+                for code in codes {
+                    let id = judged.rows.len() as i64;
+                    judged.rows.push(key.iter().copied().chain([id, matter, *code as i64]).collect());
+                    if *code == Code::AfterWithdrawal {
+                        judged.said_no.extend(said_no.iter().map(|&lane| {
+                            let (word, bit) = place_of(lane);
+                            vec![id, lanes[lane].need as i64, word, bit]
+                        }));
+                    }
+                }
+            };
+            let number = version.unwrap_or(0);
+            if let Some(asked) = used.asked.get(number) {
+                let matters = matters::of_use(&used.usage, asked, number, &self.manifest.value);
+                for (matter, requirement, for_minors) in matters {
+                    if version.is_err() {
+                        add(matter, &[Code::All, Code::BeforePolicy], &BTreeSet::new());
+                        continue;
+                    }
+                    let asks = if minor == 1 { for_minors } else { requirement };
+                    let mut judgement = judge(asks, &state, asked.regime, self.needs, lanes);
+                    if minor == 1 && for_minors != requirement && judgement.outcome >= Outcome::Without {
+                        judgement.outcome = Outcome::Minor;
+                    }
+                    if judgement.outcome == Outcome::Unknown {
+                        gap = gap.or(Some(Gap::UnknownSubject));
+                    }
+                    add(matter, Code::of(judgement.outcome), &judgement.said_no);
+                }
+            }
+            if minor == 2 {
+                gap = gap.or(Some(Gap::UnknownAge));
+            }
+            if used.usage.operation == SERVE {
+                let strategy = used.usage.strategy.clone();
+                add(Matter::Coverage { strategy, gap }, &[Code::All], &BTreeSet::new());
+            }
+        }
+        let mut matters: Vec<(Matter, i64)> = numbers.into_iter().collect();
+        matters.sort_by_key(|(_, number)| *number);
+        judged.matters = matters.into_iter().map(|(matter, _)| matter).collect();
+        judged
+    }
+
+    /// How long after a no the data was still used, for each matter by its number. Where several nos stand behind one
+    /// decision, the earliest of them counts; on the lanes of one need the latest, for until then another grant held.
+    async fn delays(&self, on: &str) -> Result<Vec<(usize, Delay)>> {
+        let said = format!(
+            "SELECT j.matter AS matter, s.use_id AS use_id, s.subject_id AS subject_id, s.moment AS moment, s.n AS n, \
+             no.need AS need, max(p.at) AS at FROM signatures s JOIN judged j ON {on} \
+             JOIN said_no no ON no.judged = j.id \
+             JOIN consent_spans p ON p.subject_id = s.subject_id AND p.word = no.word AND p.bit = no.bit \
+             WHERE j.code = {} AND p.effect >= {} AND p.at <= s.moment AND s.moment < p.next \
+             GROUP BY j.matter, s.use_id, s.subject_id, s.moment, s.n, no.need",
+            Code::AfterWithdrawal as i64,
+            Effect::Refuse as i64,
+        );
+        let delays = format!(
+            "SELECT matter, n, moment - min(at) AS delay FROM ({said}) GROUP BY matter, use_id, subject_id, moment, n"
+        );
+        let ranked = format!(
+            "SELECT matter, delay, sum(n) OVER (PARTITION BY matter ORDER BY delay) AS upto, \
+             sum(n) OVER (PARTITION BY matter) AS total FROM ({delays})"
+        );
+        let quantile = |name: &str, percent: u32| {
+            format!("min(CASE WHEN upto * 100 >= total * {percent} THEN delay END) AS {name}")
+        };
+        let rows = self
+            .engine
+            .rows(&format!(
+                "SELECT matter, {}, {}, max(delay) AS max FROM ({ranked}) GROUP BY matter ORDER BY matter",
+                quantile("median", 50),
+                quantile("p95", 95)
+            ))
+            .await?;
+        let seconds = |column: &str, row: usize| rows.count(column, row) as f64 / 1e6;
+        let delay =
+            |row: usize| Delay { median: seconds("median", row), p95: seconds("p95", row), max: seconds("max", row) };
+        Ok((0..rows.len()).map(|row| (usize::try_from(rows.count("matter", row)).unwrap_or(0), delay(row))).collect())
     }
 
     /// The purpose that the strategy of a matter serves.
     fn purpose_of(&self, matter: &Matter) -> String {
-        let (Matter::Category { strategy, .. } | Matter::Pair { strategy, .. }) = matter;
-        self.manifest.value.strategy(strategy).map(|s| s.purpose.value.clone()).unwrap_or_default()
+        let strategy = self.manifest.value.strategy(matter.strategy());
+        strategy.map(|s| s.purpose.value.clone()).unwrap_or_default()
     }
 }
 
-/// The categories and pairs of a use, each with what it asks.
-pub fn matters_of<'a>(
-    usage: &'a Use,
-    asked: &'a Asked,
-    manifest: &'a Manifest,
-) -> impl Iterator<Item = (Matter, &'a Requirement)> {
-    let categories = asked.categories.iter().map(move |(category, ask)| {
-        let matter = Matter::Category {
-            strategy: usage.strategy.clone(),
-            category: category.clone(),
-            jurisdiction: usage.jurisdiction_name(manifest).to_owned(),
-        };
-        (matter, &ask.requirement)
-    });
-    let pairs = asked.pairs.iter().map(move |(contexts, ask)| {
-        (Matter::Pair { strategy: usage.strategy.clone(), contexts: contexts.clone() }, &ask.requirement)
-    });
-    categories.chain(pairs)
+/// What the signatures mean: tables of integers, and the matters by their numbers.
+#[derive(Default)]
+struct Judged {
+    /// A signature's key, then id, matter and code.
+    rows: Vec<Vec<i64>>,
+    /// The id of a row about decisions after a no, then need, word and bit of a lane on which it was said.
+    said_no: Vec<Vec<i64>>,
+    matters: Vec<Matter>,
 }
 
 /// How a basis is named in facts.
@@ -370,31 +451,26 @@ pub fn basis_name(basis: Option<LegalBasis>) -> &'static str {
     basis.map_or("none", LegalBasis::id)
 }
 
-/// What a row of the tally counts.
-#[derive(Clone, Copy)]
-enum Code {
-    All = 0,
-    Permitted = 1,
-    InGrace = 2,
-    Without = 3,
-    AfterWithdrawal = 4,
-    Unknown = 5,
-    BeforePolicy = 6,
-}
-
-impl Code {
-    fn of(outcome: Outcome) -> Vec<Self> {
-        match outcome {
-            Outcome::Permitted => vec![Self::All, Self::Permitted],
-            Outcome::InGrace => vec![Self::All, Self::InGrace],
-            Outcome::Unknown => vec![Self::All, Self::Unknown],
-            Outcome::Without => vec![Self::All, Self::Without],
-            Outcome::AfterWithdrawal => vec![Self::All, Self::Without, Self::AfterWithdrawal],
-        }
-    }
+/// The word and bit of a lane.
+fn place_of(lane: usize) -> (i64, i64) {
+    ((lane / WORD) as i64, 1_i64 << (lane % WORD))
 }
 
 fn mask_columns(lanes: usize) -> Vec<String> {
     let words = lanes.div_ceil(WORD).max(1);
     (0..words).flat_map(|word| ["g", "a", "w", "r"].map(|mask| format!("{mask}{word}"))).collect()
+}
+
+/// What tells signatures apart, subjects aside.
+fn key_columns(lanes: usize) -> Vec<String> {
+    ["use_id", "version", "minor"].map(str::to_owned).into_iter().chain(mask_columns(lanes)).collect()
+}
+
+/// A table of integers, from its rows.
+fn integers(names: &[&str], rows: &[impl AsRef<[i64]>]) -> Result<RecordBatch> {
+    let columns = names.iter().enumerate().map(|(index, name)| {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.as_ref()[index])));
+        (*name, values)
+    });
+    Ok(RecordBatch::try_from_iter(columns)?)
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::Code;
+use super::matters::Code;
 use crate::engine::{Engine, rfc3339};
 use crate::error::Result;
 use crate::evidence::columns::LIST;
@@ -135,7 +135,7 @@ async fn records<'a>(
     let rows = engine
         .rows(
             "SELECT r.subject_id AS subject_id, r.timestamp AS at, r.status AS status, r.purpose AS purpose, \
-             coalesce(r.contexts, '') AS contexts FROM consent_records r JOIN sampled s ON r.subject_id = s.subject_id \
+             r.contexts AS contexts FROM consent_events r JOIN sampled s ON r.subject_id = s.subject_id \
              ORDER BY r.subject_id, r.timestamp, r.status, r.purpose, contexts",
         )
         .await?;

@@ -1,7 +1,7 @@
 //! The plans that fold consent records into a timeline of states per subject.
 
 use super::lanes::{Effect, Status};
-use super::mask_columns;
+use super::{SCOPE, mask_columns};
 
 /// Before and after every time, in microseconds.
 const EVER: (i64, i64) = (-9_000_000_000_000_000_000, 9_000_000_000_000_000_000);
@@ -20,23 +20,25 @@ fn bucket(subject: &str) -> String {
 pub fn spans_sql() -> String {
     let (_, never) = EVER;
     let status = format!(
-        "CASE c.status WHEN 'given' THEN CASE WHEN c.\"explicit\" = 1 THEN {} ELSE {} END \
-         WHEN 'withdrawn' THEN {} WHEN 'refused' THEN {} ELSE {} END",
-        Status::GivenExplicitly as i64,
+        "CASE WHEN c.status IN ('given', 'renewed') \
+          THEN {} + CASE WHEN c.\"explicit\" = 1 THEN 1 ELSE 0 END + CASE WHEN c.parental = 1 THEN 2 ELSE 0 END \
+         WHEN c.status = 'expired' THEN {} WHEN lower(c.mechanism) = 'gpc' THEN {} WHEN c.status = 'withdrawn' THEN {} \
+         ELSE {} END",
         Status::Given as i64,
+        Status::Expired as i64,
+        Status::Signal as i64,
         Status::Withdrawn as i64,
         Status::Refused as i64,
-        Status::Expired as i64
     );
     let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
     let events = format!(
         "SELECT c.subject_id, {bucket} AS bucket, l.lane, c.timestamp AS at, l.effect, \
          CASE WHEN l.effect = {grant} THEN coalesce(c.expires, {never}) END AS expires, l.objection, l.foreign_scope, l.grace, l.word, l.bit \
-         FROM (SELECT *, {status} AS code FROM consent_records c) c \
-         JOIN scopes s ON c.purpose = s.purpose AND coalesce(c.categories, '') = s.categories \
-          AND coalesce(c.contexts, '') = s.contexts \
+         FROM (SELECT *, {status} AS code FROM consent_events c) c \
+         JOIN scopes s ON {same_scope} \
          JOIN lanes l ON l.scope = s.scope AND l.status = c.code",
         bucket = bucket("c.subject_id"),
+        same_scope = SCOPE.map(|column| format!("c.{column} = s.{column}")).join(" AND "),
     );
     // Another scope's refusal or withdrawal ends a grant; where this scope was never given, it ends nothing.
     let given = format!(
@@ -73,7 +75,8 @@ pub fn spans_sql() -> String {
 /// The plan of the timeline: per subject, the state of all lanes from `since` until just before `until`.
 pub fn timeline_sql(lanes: usize) -> String {
     let (ever, never) = EVER;
-    let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
+    let (grant, refuse) = (Effect::Grant as i64, Effect::Refuse as i64);
+    let (withdraw, signal) = (Effect::Withdraw as i64, Effect::Signal as i64);
     let span = |mask: &str, when: &str, since: &str, until: &str| {
         format!(
             "SELECT subject_id, word, bit, '{mask}' AS mask, {since} AS since, {until} AS until FROM consent_spans WHERE {when}"
@@ -82,15 +85,15 @@ pub fn timeline_sql(lanes: usize) -> String {
     let states = [
         span("g", &format!("effect = {grant}"), "at", "lapse"),
         span("a", &format!("effect >= {refuse}"), "at", "grace_end"),
-        span("w", &format!("effect = {withdraw}"), "grace_end", "next"),
-        span("r", &format!("effect = {refuse}"), "grace_end", "next"),
+        span("w", &format!("effect IN ({withdraw}, {signal})"), "grace_end", "next"),
+        span("r", &format!("effect IN ({refuse}, {signal})"), "grace_end", "next"),
     ]
     .join(" UNION ALL ");
     // Every bit that starts also ends, so that sums are 0 again where the next subject of the bucket begins.
     let edges = format!(
         "SELECT subject_id, since AS at, word, mask, bit FROM ({states}) WHERE since < until \
          UNION ALL SELECT subject_id, until, word, mask, -bit FROM ({states}) WHERE since < until \
-         UNION ALL SELECT DISTINCT subject_id, {ever}, 0, '', 0 FROM consent_records"
+         UNION ALL SELECT DISTINCT subject_id, {ever}, 0, '', 0 FROM consent_events"
     );
     let columns = mask_columns(lanes);
     let sums = columns
