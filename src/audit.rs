@@ -15,13 +15,13 @@ use chrono::{SecondsFormat, Utc};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
-use crate::evidence::data_map::DataMap;
 use crate::evidence::table::Reject;
 use crate::playbook::Severity;
 use crate::progress::Progress;
 use crate::record::{Record, Run, SCHEMA_VERSION, Tool};
 use crate::replay::consent::{self, Matter, Tallies};
 use crate::replay::log::{self, Log};
+use crate::replay::static_joins::StaticJoin;
 use crate::replay::uses::{self, AskedUse, Need};
 use crate::rules;
 
@@ -37,8 +37,18 @@ pub struct Options {
     pub progress: Progress,
     /// Key of the pseudonyms of sample subjects; without one they are numbered within their finding.
     pub pseudonym_key: Option<Vec<u8>>,
-    /// Whether the log and the other tables are left alone.
-    pub static_only: bool,
+    pub scope: Scope,
+}
+
+/// Which evidence is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    Whole,
+    /// What is declared, and who agreed to what: what could be joined, and for how many people that lacks consent.
+    Consent,
+    /// What is declared.
+    Declared,
 }
 
 /// An audit: its record, and every row that could not be read.
@@ -50,16 +60,12 @@ pub struct Audit {
 /// Audits what `manifest` describes.
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
-    let mut declared = Declared::read(manifest)?;
     let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
-    let tables = match options.static_only {
-        true => Tables::default(),
-        false => Tables::read(&engine, &declared, &options.progress).await?,
-    };
-    let replayed = Replayed::run(&engine, &declared, &tables, options).await?;
-    let static_joins = declared.static_joins(&replayed.uses);
+    let mut declared = Declared::read(manifest, &engine).await?;
+    let tables = Tables::read(&engine, &declared, options.scope, &options.progress).await?;
+    let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
     let as_of = declared.as_of(replayed.log.as_ref());
-    let facts = measure(&engine, &declared, &tables, &replayed, static_joins, as_of, options.static_only).await?;
+    let facts = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
     options.progress.start("judging", 0);
     let context = declared.context(as_of);
     let judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
@@ -91,44 +97,70 @@ struct Replayed {
     log: Option<Log>,
     uses: Vec<AskedUse>,
     tallies: BTreeMap<Matter, Tallies>,
+    /// What the lineage combines.
+    static_joins: Vec<StaticJoin>,
 }
 
 impl Replayed {
-    async fn run(engine: &Engine, declared: &Declared, tables: &Tables, options: &Options) -> Result<Self> {
-        let Some(table) = tables.0.get(&Role::Recommendations) else { return Ok(Self::default()) };
-        let manifest = &declared.manifest.value;
-        let log = log::summarise(engine, table).await?;
-        let empty = DataMap::default();
-        let map = declared.map.as_ref().unwrap_or(&empty);
+    async fn run(engine: &Engine, declared: &mut Declared, tables: &Tables, options: &Options) -> Result<Self> {
+        let log = match tables.0.get(&Role::Recommendations) {
+            Some(table) => Some(log::summarise(engine, table).await?),
+            None => None,
+        };
+        let mut rows = uses::Rows { decisions: log.is_some(), uses: tables.0.contains_key(&Role::Uses), today: None };
         let mut needs: Vec<Need> = Vec::new();
-        uses::view(engine, tables.0.contains_key(&Role::Uses)).await?;
-        let policies = declared.policies.as_ref();
-        let uses = uses::of_log(engine, manifest, map, policies, &mut needs).await?;
-        let mut replayed = Self { log: Some(log), uses, tallies: BTreeMap::new() };
-        // Consent is a person's: without people in the log there is nobody to ask about.
-        if let (Some(policies), true) = (policies, table.present.contains("subject_id")) {
-            options.progress.start("replaying consent", 0);
-            let replay = consent::Replay {
-                engine,
-                manifest: &declared.manifest,
-                policies,
-                map,
-                taxonomy: &declared.taxonomy,
-                uses: &replayed.uses,
-                needs: &needs,
-                sources: consent::Sources {
-                    records: tables.0.contains_key(&Role::ConsentRecords),
-                    signals: table.present.contains("gpc"),
-                },
-                ages: consent::Ages {
-                    birth_date: tables.has(Role::Subjects, "birth_date"),
-                    age: tables.has(Role::Subjects, "age"),
-                },
-                samples: manifest.measure.samples,
-                pseudonyms: consent::Pseudonyms(options.pseudonym_key.as_deref()),
-            };
-            replayed.tallies = replay.run().await?;
+        let mut uses = Vec::new();
+        if log.is_some() {
+            uses::view(engine, &rows).await?;
+            let policies = declared.policies.as_ref();
+            uses = uses::of_log(engine, &declared.manifest.value, declared.map(), policies, &mut needs).await?;
         }
+        let static_joins = declared.static_joins(&uses);
+        let today = declared.today(log.is_some(), &uses, &static_joins, &mut needs);
+        let strategies: Vec<String> = today.iter().map(|used| used.usage.strategy.clone()).collect();
+        uses.extend(today);
+        if let (Some(at), Some(people), false) =
+            (declared.moment(engine, log.as_ref(), tables).await?, people(tables), strategies.is_empty())
+        {
+            rows.today = Some((&strategies, at, people));
+        }
+        let mut replayed = Self { log, uses, tallies: BTreeMap::new(), static_joins };
+        // Consent is a person's: without people there is nobody to ask about.
+        let known = rows.today.is_some() || tables.has(Role::Recommendations, "subject_id");
+        let Some(policies) = declared.policies.as_ref().filter(|_| known) else { return Ok(replayed) };
+        options.progress.start("replaying consent", 0);
+        uses::view(engine, &rows).await?;
+        let replay = consent::Replay {
+            engine,
+            manifest: &declared.manifest,
+            policies,
+            map: declared.map(),
+            taxonomy: &declared.taxonomy,
+            uses: &replayed.uses,
+            needs: &needs,
+            sources: consent::Sources {
+                records: tables.0.contains_key(&Role::ConsentRecords),
+                signals: tables.has(Role::Recommendations, "gpc"),
+                links: tables.0.contains_key(&Role::Links),
+            },
+            ages: consent::Ages {
+                birth_date: tables.has(Role::Subjects, "birth_date"),
+                age: tables.has(Role::Subjects, "age"),
+            },
+            samples: declared.manifest.value.measure.samples,
+            pseudonyms: consent::Pseudonyms(options.pseudonym_key.as_deref()),
+        };
+        replayed.tallies = replay.run().await?;
         Ok(replayed)
     }
+}
+
+/// A plan of the people who are asked about today: those of the log, else all whom the evidence knows.
+fn people(tables: &Tables) -> Option<String> {
+    if tables.has(Role::Recommendations, "subject_id") {
+        return Some("SELECT DISTINCT subject_id FROM decisions".to_owned());
+    }
+    let roles = [Role::ConsentRecords, Role::Subjects].into_iter().filter(|role| tables.0.contains_key(role));
+    let parts: Vec<String> = roles.map(|role| format!("SELECT subject_id FROM {}", role.id())).collect();
+    (!parts.is_empty()).then(|| parts.join(" UNION "))
 }

@@ -57,9 +57,9 @@ impl Problem {
         self
     }
 
-    /// Lets the line in question be shown.
+    /// Lets the line in question be shown; an empty text is none to show.
     pub fn with_text(mut self, text: Arc<str>) -> Self {
-        if let Some(place) = &mut self.place {
+        if let Some(place) = self.place.as_mut().filter(|_| !text.is_empty()) {
             place.text = Some(text);
         }
         self

@@ -11,8 +11,9 @@ mod evidence;
 mod lineage;
 mod measure;
 
+pub(crate) use evidence::OneOrMany;
 pub use evidence::{Evidence, Format, Layout, Source};
-pub use lineage::{Dialect, LineageSource};
+pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use measure::{Measure, Metric, Segment, Unit};
 
 use crate::error::{Problem, Result, all_clear};

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::tables::Tables;
+use crate::engine::Engine;
 use crate::error::{Result, all_clear};
 use crate::evidence::columns::Role;
 use crate::evidence::consent_policy::Policies;
@@ -17,7 +19,7 @@ use crate::manifest::{Evidence, Manifest, Source};
 use crate::record::{self, EvidenceFile, Settings};
 use crate::replay::log::Log;
 use crate::replay::static_joins::{self, StaticJoin};
-use crate::replay::uses::{AskedUse, Use};
+use crate::replay::uses::{self, AskedUse, Need, Use};
 use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
 
@@ -42,7 +44,7 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub fn read(path: &Path) -> Result<Self> {
+    pub async fn read(path: &Path, engine: &Engine) -> Result<Self> {
         let manifest = Manifest::read(path)?;
         let mut taxonomy = Taxonomy::fideslang()?;
         let evidence = &manifest.value.evidence;
@@ -76,7 +78,7 @@ impl Declared {
         }
         check_names(&manifest, map.as_ref())?;
         check_fields(&manifest, map.as_ref())?;
-        let lineage = Lineage::read(&manifest)?;
+        let lineage = Lineage::read(&manifest, engine).await?;
         let packs = rules::load(&manifest)?;
         documents.extend(
             packs
@@ -95,13 +97,58 @@ impl Declared {
         };
         let uses: Vec<Use> = uses.iter().map(|used| used.usage.clone()).collect();
         let found = static_joins::find(lineage, map, policies.latest(), &self.manifest.value, &uses);
-        lineage.table.reject(found.unknown);
+        lineage.reject(found.unknown);
         found.joins
     }
 
     /// The name of a context that stands for all that the policy declares to be the same setting.
     pub fn canonical(&self, context: &str) -> String {
         self.policies.as_ref().map_or(context, |policies| policies.latest().canonical(context)).to_owned()
+    }
+
+    /// The data map; empty when none was handed over.
+    pub fn map(&self) -> &DataMap {
+        static EMPTY: LazyLock<DataMap> = LazyLock::new(DataMap::default);
+        self.map.as_ref().unwrap_or(&EMPTY)
+    }
+
+    /// What would be if strategies decided today by what they declare: all of them where there is no log, else those for
+    /// which the lineage combines what no decision of the log shows.
+    pub fn today(
+        &self,
+        have_log: bool,
+        uses: &[AskedUse],
+        static_joins: &[StaticJoin],
+        needs: &mut Vec<Need>,
+    ) -> Vec<AskedUse> {
+        let shown = |join: &StaticJoin| {
+            let of_it = uses.iter().filter(|used| used.usage.strategy == join.strategy);
+            of_it.flat_map(|used| &used.asked).any(|asked| asked.pairs.contains_key(&join.contexts))
+        };
+        let wanted =
+            |strategy: &str| !have_log || static_joins.iter().any(|join| join.strategy == strategy && !shown(join));
+        let (manifest, map) = (&self.manifest.value, self.map());
+        let strategies = manifest.strategies.iter().filter(|strategy| wanted(&strategy.id));
+        strategies
+            .map(|strategy| {
+                let usage = Use::declared(manifest, map, &strategy.id);
+                uses::ask_all(usage, self.policies.as_ref(), manifest, map, needs)
+            })
+            .collect()
+    }
+
+    /// The moment that counts as today, in microseconds: the end of the manifest's day, else the last decision, else the
+    /// last consent record.
+    pub async fn moment(&self, engine: &Engine, log: Option<&Log>, tables: &Tables) -> Result<Option<i64>> {
+        let day =
+            self.manifest.value.system.as_of.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0));
+        let last = log.and_then(|log| log.last.as_deref()).and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+        let stated = day.map(|next| next.and_utc().timestamp_micros() - 1);
+        let known = stated.or(last.map(|time| time.timestamp_micros()));
+        if known.is_some() || !tables.0.contains_key(&Role::ConsentRecords) {
+            return Ok(known);
+        }
+        Ok(engine.rows("SELECT max(timestamp) AS last FROM consent_records").await?.integer("last", 0))
     }
 
     /// The day the audit speaks for: the manifest's, else that of the last decision.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::Replayed;
 use super::declared::Declared;
 use super::risks::risk_facts;
 use super::scan::scan_facts;
 use super::tables::Tables;
+use super::{Replayed, Scope};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
@@ -17,7 +17,6 @@ use crate::facts::{Fact, coverage, data_use, evidence_quality, field, join, outc
 use crate::manifest::{Manifest, Metric};
 use crate::replay::log::Log;
 use crate::replay::outcomes::{self, Home, Question};
-use crate::replay::static_joins::StaticJoin;
 use crate::replay::uses::Use;
 use crate::yaml::Document;
 
@@ -27,9 +26,8 @@ pub(super) async fn measure(
     declared: &Declared,
     tables: &Tables,
     replayed: &Replayed,
-    static_joins: Vec<StaticJoin>,
     as_of: Option<NaiveDate>,
-    static_only: bool,
+    scope: Scope,
 ) -> Result<Vec<Fact>> {
     let manifest = &declared.manifest.value;
     let log = replayed.log.as_ref();
@@ -58,18 +56,20 @@ pub(super) async fn measure(
             );
             facts.extend(data_uses.into_iter().map(Fact::DataUse));
             let mut joins = join::measure(uses, tallies, manifest, &declared.name, policies, map);
-            join::add_static(&mut joins, static_joins, policies.latest_name());
+            join::add_declared(&mut joins, uses, manifest, &declared.name, policies, map);
+            join::add_static(&mut joins, replayed.static_joins.clone(), policies.latest_name());
+            join::add_people(&mut joins, tallies);
             facts.extend(joins.into_iter().map(Fact::Join));
             facts.extend(coverage::measure(tallies).into_iter().map(Fact::Coverage));
         }
         facts.extend(risk_facts(engine, declared, tables, log, &uses).await?);
     }
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
-    if !static_only {
+    if scope == Scope::Whole {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
     }
-    if !static_only || declared.lineage.is_some() {
+    if scope == Scope::Whole || declared.lineage.is_some() {
         facts.push(Fact::EvidenceQuality(evidence_quality::of_lineage(declared.lineage.as_ref())));
     }
     Ok(facts)

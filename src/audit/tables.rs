@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Scope;
 use super::declared::Declared;
 use crate::engine::Engine;
 use crate::error::{Problem, Result};
@@ -11,15 +12,15 @@ use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
 use crate::manifest::Unit;
 use crate::progress::Progress;
-use crate::replay::log;
 use crate::replay::outcomes::Home;
+use crate::replay::{consent_strings, log};
 
 /// The tables that were handed over, read.
 #[derive(Default)]
 pub(super) struct Tables(pub BTreeMap<Role, Table>);
 
 impl Tables {
-    pub async fn read(engine: &Engine, declared: &Declared, progress: &Progress) -> Result<Self> {
+    pub async fn read(engine: &Engine, declared: &Declared, scope: Scope, progress: &Progress) -> Result<Self> {
         let measure = &declared.manifest.value.measure;
         let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
         let within = measure.within.iter().map(|at| at.value.clone());
@@ -29,8 +30,14 @@ impl Tables {
         let mut tables = Self::default();
         let policies = declared.policies.iter().flat_map(Policies::versions);
         let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
-        let roles = [Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links, Role::Items];
-        for role in roles {
+        let roles: &[Role] = match scope {
+            Scope::Whole => {
+                &[Role::Subjects, Role::Recommendations, Role::ConsentRecords, Role::Uses, Role::Links, Role::Items]
+            }
+            Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
+            Scope::Declared => &[],
+        };
+        for &role in roles {
             let sources = declared.sources(role);
             if sources.is_empty() {
                 continue;
@@ -59,6 +66,10 @@ impl Tables {
             let mut table = loader.load(sources).await?;
             if role == Role::Subjects {
                 log::prepare_subjects(engine, &mut table).await?;
+            }
+            if role == Role::ConsentRecords && table.present.contains("consent_string") {
+                progress.start("reading consent strings", 0);
+                consent_strings::expand(engine, &mut table, declared.policies.as_ref(), &declared.taxonomy).await?;
             }
             table.within(measure.max_rejected, &declared.manifest, role)?;
             tables.0.insert(role, table);

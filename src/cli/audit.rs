@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Ending, block_on, print, write};
-use crate::audit::{Options, audit};
+use crate::audit::{Options, Scope, audit};
 use crate::error::{Problem, Result};
 use crate::outputs::{self, FORMATS, terminal};
 use crate::playbook::Severity;
@@ -50,7 +50,7 @@ pub fn run(args: Args) -> Result<Ending> {
         pseudonym_key: std::env::var_os(PSEUDONYM_KEY)
             .map(|key| key.into_encoded_bytes())
             .filter(|key| !key.is_empty()),
-        static_only: false,
+        scope: Scope::Whole,
     };
     let outcome = block_on(audit(&args.manifest, &options));
     options.progress.finish();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Ending, block_on, print};
-use crate::audit::{Options, audit};
+use crate::audit::{Options, Scope, audit};
 use crate::error::Result;
 use crate::outputs::terminal;
 use crate::playbook::Severity;
@@ -11,12 +11,16 @@ use crate::progress::Progress;
 
 /// Check a manifest, its data map, policy and rules, without any log
 ///
-/// Reads and type-checks all that is declared, and judges what needs no log: purposes and inputs.
+/// Reads and type-checks all that is declared, and judges what needs no log: purposes, inputs, and the contexts that
+/// strategies and lineage would combine.
 /// Exit codes are those of `audit`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The manifest, usually audit.yaml
     manifest: PathBuf,
+    /// Also read the consent records: for how many people would a join lack consent today?
+    #[arg(long)]
+    joins: bool,
     /// The least severity of open findings that fails the check
     #[arg(long)]
     fail_on: Option<Severity>,
@@ -28,7 +32,7 @@ pub fn run(args: Args) -> Result<Ending> {
         memory: None,
         progress: Progress::hidden(),
         pseudonym_key: None,
-        static_only: true,
+        scope: if args.joins { Scope::Consent } else { Scope::Declared },
     };
     let record = block_on(audit(&args.manifest, &options))?.record;
     print(&terminal::render(&record))?;

@@ -60,6 +60,8 @@ pub struct Column<'a> {
 pub enum Need {
     /// The column must be there and every row must fill it.
     Mandatory,
+    /// As mandatory, but for rows that fill the named column instead.
+    Unless(&'static str),
     Optional,
 }
 
@@ -98,7 +100,7 @@ const fn per_item(name: &'static str, kind: Kind, need: Need) -> Column<'static>
 }
 
 use Kind::{Choice, Count, Date, Flag, List, Money, Number, Text, Time};
-use Need::{Mandatory, Optional};
+use Need::{Mandatory, Optional, Unless};
 
 const RECOMMENDATIONS: &[Column<'static>] = &[
     column("request_id", Text, Optional),
@@ -126,8 +128,10 @@ pub const CONSENT_STATUS: &[&str] = &["given", "renewed", "refused", "objected",
 const CONSENT_RECORDS: &[Column<'static>] = &[
     column("subject_id", Text, Mandatory),
     column("timestamp", Time, Mandatory),
-    column("status", Choice(CONSENT_STATUS), Mandatory),
-    column("purpose", Text, Mandatory),
+    column("status", Choice(CONSENT_STATUS), Unless("consent_string")),
+    column("purpose", Text, Unless("consent_string")),
+    // A TC, GPP or US Privacy string.
+    column("consent_string", Text, Optional),
     column("categories", List, Optional),
     column("contexts", List, Optional),
     column("operations", List, Optional),

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 mod check;
+pub mod strings;
 mod versions;
 
 pub use versions::{Policies, Version};
@@ -48,6 +49,8 @@ pub struct ConsentPolicy {
     /// Contexts that are one setting under two names.
     #[serde(default)]
     pub same_as: Vec<Vec<At<String>>>,
+    /// What consent strings in the records mean: TC strings (TCF), GPP and US Privacy strings.
+    pub consent_strings: Option<strings::ConsentStrings>,
 }
 
 /// What it means that a person was asked nothing.

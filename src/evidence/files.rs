@@ -32,6 +32,17 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// How a file is compressed, and its name without the extension that says so.
+    pub fn of(name: &str) -> (&str, Self) {
+        match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
+            (Some(stem), _) => (stem, Self::Gzip),
+            (_, Some(stem)) => (stem, Self::Zstd),
+            _ => (name, Self::None),
+        }
+    }
+}
+
 impl DataFile {
     /// As the record writes it: `csv.gz`, `parquet`, …
     pub fn format_name(&self) -> String {
@@ -221,11 +232,7 @@ fn partition(relative: &Path) -> BTreeMap<String, String> {
 
 fn detect(path: &Path, stated: Option<Format>) -> Option<(Format, Compression)> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
-    let (stem, compression) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
-        (Some(stem), _) => (stem, Compression::Gzip),
-        (_, Some(stem)) => (stem, Compression::Zstd),
-        _ => (name.as_str(), Compression::None),
-    };
+    let (stem, compression) = Compression::of(&name);
     let format = stated.or(match stem.rsplit('.').next()? {
         "csv" => Some(Format::Csv),
         "jsonl" | "ndjson" => Some(Format::Jsonl),

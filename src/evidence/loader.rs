@@ -176,7 +176,18 @@ impl Loader<'_> {
         let schema = self.schema(source, &file).await?;
         let header: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
         let mut origins = BTreeMap::new();
-        let canonical = self.columns().map(|c| (c.name, c.need == Need::Mandatory));
+        let has = |name: &str| {
+            let wanted = source.columns.get(name).map_or(name, |at| at.value.as_str());
+            header.iter().any(|column| *column == wanted)
+        };
+        let canonical = self.columns().map(|column| {
+            let mandatory = match column.need {
+                Need::Mandatory => true,
+                Need::Unless(other) => !has(other),
+                Need::Optional => false,
+            };
+            (column.name, mandatory)
+        });
         let attributes = self.attributes.iter().map(|name| (name.as_str(), false));
         for (name, mandatory) in canonical.chain(attributes) {
             let written = source.columns.get(name);
@@ -388,6 +399,7 @@ impl Loader<'_> {
         let canonical = self.role.columns().iter().copied().filter(|column| !self.unwanted.contains(&column.name));
         for (index, column) in canonical.chain(attributes).enumerate() {
             let alias = quoted(column.name);
+            rejections.extend(self.unfilled(plan, &column));
             let (cell, from) = match plan.origins.get(column.name) {
                 None => {
                     // A list stays text until it is taken apart.
@@ -422,6 +434,22 @@ impl Loader<'_> {
             outer.join(", "),
             inner.join(", "),
         )
+    }
+
+    /// When a row lacks a value that another column may stand in for, and what to say then.
+    fn unfilled(&self, plan: &Plan<'_>, column: &Column<'_>) -> Option<(String, String)> {
+        let Need::Unless(other) = column.need else { return None };
+        let cell = |name: &str| {
+            let index = self.columns().position(|c| c.name == name)?;
+            plan.origins.contains_key(name).then(|| format!("r{index} IS NULL"))
+        };
+        let (own, other_cell) = (cell(column.name), cell(other));
+        let reason = match (&own, &other_cell) {
+            (_, None) => format!("{} is empty", column.name),
+            _ => format!("both {} and {other} are empty", column.name),
+        };
+        let empty: Vec<String> = own.into_iter().chain(other_cell).collect();
+        Some((empty.join(" AND "), reason)).filter(|(when, _)| !when.is_empty())
     }
 
     /// Whether the list in column `index` has another length than the list of items.

@@ -2,7 +2,9 @@
 
 pub mod columns;
 pub mod consent_policy;
+pub mod consent_strings;
 pub mod data_map;
+pub mod dbt;
 pub mod files;
 pub mod lineage;
 pub mod loader;

@@ -12,7 +12,7 @@ use crate::evidence::consent_policy::Policies;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
 use crate::replay::consent::{Matter, Tallies, basis_name, category_matter};
-use crate::replay::uses::{AskedUse, SERVE, Use};
+use crate::replay::uses::{AskedUse, SERVE, TODAY, Use};
 
 /// Decisions of one strategy that used one category of data, by what the law of consent says of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,7 +125,7 @@ pub fn measure(
 ) -> Vec<DataUse> {
     let mut facts: BTreeMap<Matter, DataUse> = BTreeMap::new();
     for AskedUse { usage, asked } in uses {
-        let Some(purpose) = &usage.purpose else { continue };
+        let Some(purpose) = usage.purpose.as_ref().filter(|_| usage.operation != TODAY) else { continue };
         for (number, (asked, version)) in asked.iter().zip(policies.versions()).enumerate() {
             for (category, ask) in &asked.categories {
                 let matter = category_matter(usage, category, number, manifest);

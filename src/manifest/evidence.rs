@@ -12,7 +12,7 @@ use crate::yaml::{At, one_or_many, text_or_texts};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// fideslang YAML files: datasets and systems.
+    /// fideslang YAML files (datasets and systems), and dbt manifests with `data_categories` under `meta`.
     #[serde(default, deserialize_with = "text_or_texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub data_map: Vec<At<String>>,
@@ -41,7 +41,7 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub items: Vec<Source>,
-    /// How data was joined: SQL files and OpenLineage events.
+    /// How data was joined: SQL files, dbt manifests, logs of queries and OpenLineage events.
     #[serde(default, deserialize_with = "lineage::lineage")]
     #[schemars(with = "lineage::Shape")]
     pub lineage: Vec<LineageSource>,
@@ -51,7 +51,7 @@ pub struct Evidence {
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "it describes a shape; values are read by `one_or_many` and `text_or_texts`")]
-enum OneOrMany<T> {
+pub(crate) enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
 }

@@ -1,4 +1,4 @@
-//! `evidence.lineage`: how data was joined, as SQL files and OpenLineage events.
+//! `evidence.lineage`: how data was joined, as SQL files, dbt manifests, logs of queries and OpenLineage events.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::yaml::{At, elements};
 
-/// Lineage: one file, a glob, or a folder of `.sql` files and OpenLineage events (`.json`, `.jsonl`).
+/// Lineage: one file, a glob, or a folder of `.sql` files, dbt manifests and OpenLineage events (`.json`, `.jsonl`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineageSource {
     pub path: At<String>,
-    /// How the SQL of its files is read.
+    /// Default: by the file's extension and what it holds.
+    pub format: Option<LineageFormat>,
+    /// How its SQL is read, where the file does not say.
     pub dialect: Dialect,
+    /// Of a log of queries: `query`, `id`, `job` or `dialect` to the file's own name for it.
+    pub columns: BTreeMap<String, At<String>>,
     /// A table's name in the lineage to the `dataset.collection` of the data map that it is.
     pub names: BTreeMap<String, At<String>>,
 }
@@ -30,15 +34,59 @@ pub enum Dialect {
     Hive,
 }
 
+impl Dialect {
+    /// The dialect of a database, by the name that tools give it; None when it is none of these.
+    pub fn of_database(name: &str) -> Option<Self> {
+        Some(match name.trim().to_lowercase().as_str() {
+            "postgres" | "postgresql" | "redshift" | "duckdb" | "greenplum" | "ansi" => Self::Postgres,
+            "snowflake" => Self::Snowflake,
+            "bigquery" => Self::Bigquery,
+            "spark" | "sparksql" | "databricks" => Self::Spark,
+            "hive" | "impala" => Self::Hive,
+            _ => return None,
+        })
+    }
+}
+
+/// What a file of lineage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineageFormat {
+    /// Statements, each ended by a semicolon.
+    Sql,
+    /// Events, as JSON or JSON Lines.
+    Openlineage,
+    /// The `manifest.json` that dbt writes.
+    Dbt,
+    /// Executed statements, a row each: CSV or JSON Lines, also compressed.
+    QueryLog,
+}
+
+impl LineageFormat {
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Sql => "sql",
+            Self::Openlineage => "openlineage",
+            Self::Dbt => "dbt",
+            Self::QueryLog => "query_log",
+        }
+    }
+}
+
 /// The long form.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Full {
-    /// One file, a glob, or a folder of `.sql` files and OpenLineage events (`.json`, `.jsonl`).
+    /// One file, a glob, or a folder of `.sql` files, dbt manifests and OpenLineage events (`.json`, `.jsonl`).
     path: At<String>,
-    /// How the SQL of its files is read.
+    /// Default: by the file's extension and what it holds. A log of queries must be named as one.
+    format: Option<LineageFormat>,
+    /// How its SQL is read, where the file does not say.
     #[serde(default)]
     dialect: Dialect,
+    /// Of a log of queries: `query`, `id`, `job` or `dialect` to the file's own name for it.
+    #[serde(default)]
+    columns: BTreeMap<String, At<String>>,
     /// A table's name in the lineage to the `dataset.collection` of the data map that it is.
     #[serde(default)]
     names: BTreeMap<String, At<String>>,
@@ -97,10 +145,14 @@ fn flat(at: At<Written>) -> Vec<LineageSource> {
     match value {
         Written::Path(value) => vec![LineageSource {
             path: At { value, line, column },
+            format: None,
             dialect: Dialect::default(),
+            columns: BTreeMap::new(),
             names: BTreeMap::new(),
         }],
-        Written::Full(Full { path, dialect, names }) => vec![LineageSource { path, dialect, names }],
+        Written::Full(Full { path, format, dialect, columns, names }) => {
+            vec![LineageSource { path, format, dialect, columns, names }]
+        }
         Written::Many(many) => many,
     }
 }
@@ -143,5 +195,7 @@ mod tests {
         assert!(error.contains("audit.yaml:2") && error.contains("did you mean `dialect`"), "{error}");
         let error = read("lineage: {path: a.sql, dialect: postgers}").unwrap_err().to_string();
         assert!(error.contains("did you mean `postgres`"), "{error}");
+        let error = read("lineage:\n  - {path: a.csv, format: querylog}\n").unwrap_err().to_string();
+        assert!(error.contains("audit.yaml:2") && error.contains("did you mean `query_log`"), "{error}");
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod association;
 pub mod consent;
+pub mod consent_strings;
 pub mod exposure;
 pub mod log;
 pub mod outcomes;

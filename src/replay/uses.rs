@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, literal};
 use crate::error::Result;
 use crate::evidence::columns::LIST;
 use crate::evidence::consent_policy::{ConsentPolicy, MinorRule, Policies, Regime};
@@ -14,6 +14,9 @@ use crate::manifest::{LegalBasis, Manifest};
 
 /// What a recommendation does with data.
 pub const SERVE: &str = "serve";
+
+/// Not an operation of any row: what would be if a strategy decided about everyone today, by what it declares.
+pub const TODAY: &str = "today";
 
 /// One kind of decision, or of another use of data.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +43,9 @@ pub struct Use {
 }
 
 impl Use {
-    /// What a strategy declares of itself, as if it decided by that.
+    /// What a strategy declares of itself, as if it decided by that today.
     pub fn declared(manifest: &Manifest, map: &DataMap, strategy: &str) -> Self {
-        let written = Written { strategy: strategy.to_owned(), operation: SERVE.to_owned(), ..Written::default() };
+        let written = Written { strategy: strategy.to_owned(), operation: TODAY.to_owned(), ..Written::default() };
         written.read(manifest, map)
     }
 
@@ -90,6 +93,8 @@ pub struct Need {
     pub recipient: Option<String>,
     /// Versions of the notice under which a grant counts; empty: all.
     pub notices: BTreeSet<String>,
+    /// Whether only an objection is asked about, and no grant.
+    pub objection: bool,
     pub explicit: bool,
     /// Whether a parent must give it.
     pub parental: bool,
@@ -102,7 +107,6 @@ pub struct Need {
 pub struct Asked {
     pub categories: BTreeMap<String, CategoryAsk>,
     pub pairs: BTreeMap<(String, String), PairAsk>,
-    pub regime: Regime,
     /// Whoever is younger is judged by `for_minors`, in years; None: age does not matter.
     pub age_limit: Option<u8>,
 }
@@ -122,6 +126,8 @@ pub struct CategoryAsk {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairAsk {
     pub special: bool,
+    /// Whether the combination takes consent: a grant where the regime is opt-in, no objection where it is opt-out.
+    pub requires_consent: bool,
     pub requirement: Requirement,
     pub for_minors: Requirement,
     /// Whether the policy forbids that an identifier links the two.
@@ -130,16 +136,45 @@ pub struct PairAsk {
     pub line: u64,
 }
 
+/// The tables that `data_uses` is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Rows<'a> {
+    /// Whether `decisions` is a table.
+    pub decisions: bool,
+    /// Whether `uses` is a table.
+    pub uses: bool,
+    /// Strategies to ask about as of a moment, in microseconds, and a plan of the people (`subject_id`) to ask for.
+    pub today: Option<(&'a [String], i64, String)>,
+}
+
 /// Names `data_uses`: decisions and other uses of data, one row each, as the replay of consent reads them.
-pub async fn view(engine: &Engine, has_uses: bool) -> Result<()> {
-    let decisions = format!(
-        "SELECT subject_id, at, strategy, '{SERVE}' AS operation, '' AS recipient, inputs, jurisdiction, minor FROM decisions"
-    );
-    // The same use told twice is one use.
-    let others = " UNION ALL SELECT DISTINCT subject_id, timestamp AS at, strategy, operation, \
-                  coalesce(recipient, '') AS recipient, coalesce(inputs, '') AS inputs, \
-                  coalesce(jurisdiction, '') AS jurisdiction, CAST(NULL AS BIGINT) AS minor FROM uses";
-    engine.view("data_uses", &format!("{decisions}{}", if has_uses { others } else { "" })).await
+pub async fn view(engine: &Engine, rows: &Rows<'_>) -> Result<()> {
+    let mut parts = Vec::new();
+    if rows.decisions {
+        parts.push(format!(
+            "SELECT subject_id, at, strategy, '{SERVE}' AS operation, '' AS recipient, inputs, jurisdiction, minor \
+             FROM decisions"
+        ));
+    }
+    if rows.uses {
+        // The same use told twice is one use.
+        parts.push(
+            "SELECT DISTINCT subject_id, timestamp AS at, strategy, operation, coalesce(recipient, '') AS recipient, \
+             coalesce(inputs, '') AS inputs, coalesce(jurisdiction, '') AS jurisdiction, CAST(NULL AS BIGINT) AS minor \
+             FROM uses"
+                .to_owned(),
+        );
+    }
+    if let Some((strategies, at, people)) = &rows.today {
+        parts.extend(strategies.iter().map(|strategy| {
+            format!(
+                "SELECT subject_id, CAST({at} AS BIGINT) AS at, {} AS strategy, '{TODAY}' AS operation, '' AS recipient, \
+                 '' AS inputs, '' AS jurisdiction, CAST(NULL AS BIGINT) AS minor FROM ({people})",
+                literal(strategy)
+            )
+        }));
+    }
+    engine.view("data_uses", &parts.join(" UNION ALL ")).await
 }
 
 /// The distinct uses in `data_uses`, in order, with what every version of the policy asks of them. Needs are numbered by
@@ -239,29 +274,46 @@ struct Asking<'a> {
     purpose: &'a str,
     policy: &'a ConsentPolicy,
     jurisdiction: &'a str,
+    opt_out: bool,
     minors: Option<MinorRule>,
     needs: &'a mut Vec<Need>,
 }
 
+/// What a grant, or the absence of an objection, would have to cover.
+#[derive(Clone)]
+struct Covering {
+    categories: BTreeSet<String>,
+    contexts: BTreeSet<String>,
+    explicit: bool,
+}
+
 impl Asking<'_> {
-    fn number(
-        &mut self,
-        categories: BTreeSet<String>,
-        contexts: BTreeSet<String>,
-        explicit: bool,
-        minor: bool,
-    ) -> usize {
+    /// What consent means for `covering`: a grant; where the regime is opt-out and nothing more is asked, no objection.
+    fn consent(&mut self, covering: Vec<Covering>, parental: bool) -> Requirement {
+        let opt_out = self.opt_out && !parental && covering.iter().all(|one| !one.explicit);
+        if opt_out {
+            return self.no_objection(covering);
+        }
+        Requirement::Grant(covering.into_iter().map(|one| self.number(one, false, parental)).collect())
+    }
+
+    fn no_objection(&mut self, covering: Vec<Covering>) -> Requirement {
+        Requirement::NoObjection(covering.into_iter().map(|one| self.number(one, true, false)).collect())
+    }
+
+    fn number(&mut self, covering: Covering, objection: bool, parental: bool) -> usize {
+        let grace = self.policy.grace(self.purpose, self.jurisdiction).as_micros();
         let need = Need {
             purpose: self.purpose.to_owned(),
-            categories,
-            contexts,
-            operation: self.usage.operation.clone(),
+            categories: covering.categories,
+            contexts: covering.contexts,
+            operation: if self.usage.operation == TODAY { SERVE.to_owned() } else { self.usage.operation.clone() },
             recipient: self.usage.recipient.clone(),
             notices: self.policy.notice_versions(self.purpose).iter().cloned().collect(),
-            explicit,
-            parental: minor,
-            grace: i64::try_from(self.policy.grace(self.purpose, self.jurisdiction).as_micros())
-                .unwrap_or(i64::MAX / 4),
+            objection,
+            explicit: covering.explicit,
+            parental,
+            grace: i64::try_from(grace).unwrap_or(i64::MAX / 4),
         };
         self.needs.iter().position(|known| *known == need).unwrap_or_else(|| {
             self.needs.push(need);
@@ -269,15 +321,11 @@ impl Asking<'_> {
         })
     }
 
-    /// What holds for minors where `requirement` holds for others; `grants` are what a parent would have to give.
-    fn for_minors(
-        &mut self,
-        requirement: &Requirement,
-        grants: impl FnOnce(&mut Self) -> BTreeSet<usize>,
-    ) -> Requirement {
-        match (self.minors, requirement) {
+    /// What holds for minors where `requirement` holds for others, and consent is asked for `consent`, if it is.
+    fn for_minors(&mut self, requirement: &Requirement, consent: Option<Vec<Covering>>) -> Requirement {
+        match (self.minors, consent) {
             (Some(MinorRule::Never), _) => Requirement::Never,
-            (Some(MinorRule::ParentalConsent), Requirement::Grant(_)) => Requirement::Grant(grants(self)),
+            (Some(MinorRule::ParentalConsent), Some(covering)) => self.consent(covering, true),
             _ => requirement.clone(),
         }
     }
@@ -294,7 +342,15 @@ pub fn ask(
 ) -> Asked {
     let jurisdiction = usage.jurisdiction_name(manifest);
     let minors = policy.minors(purpose, jurisdiction);
-    let mut asking = Asking { usage, purpose, policy, jurisdiction, minors: minors.map(|(_, rule)| rule), needs };
+    let mut asking = Asking {
+        usage,
+        purpose,
+        policy,
+        jurisdiction,
+        opt_out: policy.regime(jurisdiction) == Regime::OptOut,
+        minors: minors.map(|(_, rule)| rule),
+        needs,
+    };
     // Contexts that are one setting under two names count as one.
     let mut parts: BTreeMap<(String, String), bool> = BTreeMap::new();
     for ((category, context), special) in &usage.resolved.parts {
@@ -308,19 +364,20 @@ pub fn ask(
         let stated = policy.basis(purpose, category);
         let basis = if special && stated.basis.is_some() { Some(LegalBasis::ExplicitConsent) } else { stated.basis };
         let explicit = basis == Some(LegalBasis::ExplicitConsent);
-        let each = |asking: &mut Asking<'_>, minor: bool| -> BTreeSet<usize> {
-            let one = |context: &String| {
-                asking.number(BTreeSet::from([category.clone()]), BTreeSet::from([context.clone()]), explicit, minor)
-            };
-            contexts.iter().map(one).collect()
+        let one = |context: &String| Covering {
+            categories: BTreeSet::from([category.clone()]),
+            contexts: BTreeSet::from([context.clone()]),
+            explicit,
         };
+        let each: Vec<Covering> = contexts.iter().map(one).collect();
+        let consent = matches!(basis, Some(LegalBasis::Consent | LegalBasis::ExplicitConsent)).then(|| each.clone());
         let requirement = match basis {
             None => Requirement::Never,
-            Some(LegalBasis::Consent | LegalBasis::ExplicitConsent) => Requirement::Grant(each(&mut asking, false)),
-            Some(LegalBasis::LegitimateInterests) => Requirement::NoObjection(each(&mut asking, false)),
+            Some(LegalBasis::Consent | LegalBasis::ExplicitConsent) => asking.consent(each, false),
+            Some(LegalBasis::LegitimateInterests) => asking.no_objection(each),
             Some(_) => Requirement::Free,
         };
-        let for_minors = asking.for_minors(&requirement, |asking| each(asking, true));
+        let for_minors = asking.for_minors(&requirement, consent);
         let (prohibited, line) = (stated.prohibited, stated.line);
         let ask = CategoryAsk { basis, prohibited, special, contexts, requirement, for_minors, line };
         categories.insert(category.clone(), ask);
@@ -334,7 +391,7 @@ pub fn ask(
             pairs.insert(((*a).clone(), (*b).clone()), ask);
         }
     }
-    Asked { categories, pairs, regime: policy.regime(jurisdiction), age_limit: minors.map(|(limit, _)| limit) }
+    Asked { categories, pairs, age_limit: minors.map(|(limit, _)| limit) }
 }
 
 fn pair(
@@ -352,19 +409,22 @@ fn pair(
     // A declared combination cannot stretch a consent: what was collected under consent leaves its scope when it is
     // combined, whatever basis the combination claims.
     let under_consent = sides.iter().any(|((category, _), _)| {
-        categories.get(category).is_some_and(|ask| matches!(ask.requirement, Requirement::Grant(_)))
+        let basis = categories.get(category).and_then(|ask| ask.basis);
+        matches!(basis, Some(LegalBasis::Consent | LegalBasis::ExplicitConsent))
     });
     let stretched = !rule.requires_consent && under_consent;
-    let grant = |asking: &mut Asking<'_>, minor: bool| {
-        let categories = sides.iter().map(|((c, _), _)| c.clone()).filter(|c| !c.is_empty()).collect();
-        BTreeSet::from([asking.number(categories, BTreeSet::from([a.clone(), b.clone()]), special, minor)])
+    let requires_consent = forbidden.is_none() && (rule.requires_consent || stretched);
+    let covering = vec![Covering {
+        categories: sides.iter().map(|((c, _), _)| c.clone()).filter(|c| !c.is_empty()).collect(),
+        contexts: BTreeSet::from([a.clone(), b.clone()]),
+        explicit: special,
+    }];
+    let requirement = match (forbidden, requires_consent) {
+        (Some(_), _) => Requirement::Never,
+        (None, true) => asking.consent(covering.clone(), false),
+        (None, false) => Requirement::Free,
     };
-    let requirement = match forbidden {
-        Some(_) => Requirement::Never,
-        None if rule.requires_consent || stretched => Requirement::Grant(grant(asking, false)),
-        None => Requirement::Free,
-    };
-    let for_minors = asking.for_minors(&requirement, |asking| grant(asking, true));
+    let for_minors = asking.for_minors(&requirement, requires_consent.then_some(covering));
     let reason = match forbidden {
         Some(clause) => Some(format!("the policy lets no identifier link `{}` to another context", *clause.context)),
         None if stretched => {
@@ -373,7 +433,8 @@ fn pair(
         None => rule.reason,
     };
     let line = forbidden.map_or(rule.line, |clause| clause.context.line);
-    PairAsk { special, requirement, for_minors, unlinkable: forbidden.is_some(), reason, line }
+    let unlinkable = forbidden.is_some();
+    PairAsk { special, requires_consent, requirement, for_minors, unlinkable, reason, line }
 }
 
 /// The namespaces of identifiers that both contexts hold, by the data map: what rows of the two can be matched by.

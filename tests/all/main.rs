@@ -2,11 +2,14 @@
 
 mod bad_input;
 mod consent;
+mod consent_strings;
 mod licences;
 mod lineage;
+mod lineage_kinds;
 mod open_bandit;
 mod readers;
 mod reidentification;
 mod scan;
+mod sql_conformance;
 mod storefront;
 mod support;

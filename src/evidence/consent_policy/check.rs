@@ -69,6 +69,7 @@ impl Document<ConsentPolicy> {
         for clause in &self.value.combinations.clauses {
             problems.extend(self.combination(clause));
         }
+        problems.extend(super::strings::check(self, taxonomy, &contexts));
         problems.extend(self.repeated_categories());
         problems.extend(self.shadowed_combinations());
         all_clear(problems)

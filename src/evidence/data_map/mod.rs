@@ -1,4 +1,5 @@
-//! The data map: fideslang YAML as Fides writes it, with our additions under `meta` and `fides_meta`.
+//! The data map: fideslang YAML as Fides writes it, with our additions under `meta` and `fides_meta`, or the `meta` of a
+//! dbt manifest.
 //!
 //! fideslang ignores keys that it does not know, and so does this reader, so that a file of Fides loads unchanged. Our
 //! own keys are `meta.context` (dataset), `fides_meta.context`, `derived_from`, `breaker`, `special`, `collected_for`,
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+mod dbt;
 mod read;
 
 use read::{File, Reader};
@@ -110,7 +112,11 @@ impl DataMap {
     pub fn read(files: &[(std::path::PathBuf, String)], taxonomy: &mut Taxonomy) -> Result<Self> {
         let mut documents = Vec::new();
         for (path, name) in files {
-            documents.push((Document::<File>::read(path)?, name.clone()));
+            let document = match dbt::document(path)? {
+                Some(document) => document,
+                None => Document::<File>::read(path)?,
+            };
+            documents.push((document, name.clone()));
         }
         for (document, _) in &documents {
             let file = &document.value;

@@ -16,10 +16,10 @@ const DATASET_KEYS: [&str; 2] = ["context", "collected_for"];
 const FIELD_KEYS: [&str; 7] =
     ["context", "derived_from", "breaker", "special", "collected_for", "identifiability", "quasi_identifier"];
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct File {
-    dataset: Option<Vec<Dataset>>,
-    system: Option<Vec<SystemEntry>>,
+    pub dataset: Option<Vec<Dataset>>,
+    pub system: Option<Vec<SystemEntry>>,
     pub data_category: Option<Vec<TaxonomyKey>>,
     pub data_use: Option<Vec<TaxonomyKey>>,
 }
@@ -30,37 +30,43 @@ pub(super) struct TaxonomyKey {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Dataset {
-    fides_key: At<String>,
-    data_categories: Option<Vec<At<String>>>,
-    data_qualifier: Option<String>,
-    retention: Option<String>,
-    meta: Option<BTreeMap<String, At<Value>>>,
-    fides_meta: Option<BTreeMap<String, At<Value>>>,
-    collections: Vec<Collection>,
+pub(super) struct Dataset {
+    pub fides_key: At<String>,
+    pub data_categories: Option<Vec<At<String>>>,
+    pub data_qualifier: Option<String>,
+    pub retention: Option<String>,
+    pub meta: Option<Meta>,
+    pub fides_meta: Option<Meta>,
+    pub collections: Vec<Collection>,
+    /// What problems say they are in, where a line alone says little.
+    #[serde(skip)]
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Collection {
-    name: String,
-    data_categories: Option<Vec<At<String>>>,
+pub(super) struct Collection {
+    pub name: String,
+    pub data_categories: Option<Vec<At<String>>>,
     #[serde(default)]
-    fields: Vec<FieldEntry>,
+    pub fields: Vec<FieldEntry>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct FieldEntry {
-    name: At<String>,
-    data_categories: Option<Vec<At<String>>>,
-    data_qualifier: Option<String>,
-    retention: Option<String>,
-    fides_meta: Option<BTreeMap<String, At<Value>>>,
-    meta: Option<BTreeMap<String, At<Value>>>,
-    fields: Option<Vec<FieldEntry>>,
+pub(super) struct FieldEntry {
+    pub name: At<String>,
+    pub data_categories: Option<Vec<At<String>>>,
+    pub data_qualifier: Option<String>,
+    pub retention: Option<String>,
+    pub fides_meta: Option<Meta>,
+    pub meta: Option<Meta>,
+    pub fields: Option<Vec<FieldEntry>>,
 }
 
+/// Notes by their keys.
+pub(super) type Meta = BTreeMap<String, At<Value>>;
+
 #[derive(Debug, Clone, Deserialize)]
-struct SystemEntry {
+pub(super) struct SystemEntry {
     privacy_declarations: Option<Vec<DeclarationEntry>>,
 }
 
@@ -96,7 +102,11 @@ impl Reader<'_> {
         let document = self.document;
         let file = &document.value;
         for dataset in file.dataset.iter().flatten() {
+            let before = self.problems.len();
             self.dataset(dataset);
+            for problem in self.problems[before..].iter_mut() {
+                problem.message = dataset.of.iter().fold(problem.message.clone(), |m, of| format!("`{of}`: {m}"));
+            }
         }
         self.map.has_systems |= file.system.is_some();
         for entry in file.system.iter().flatten().flat_map(|s| s.privacy_declarations.iter().flatten()) {
@@ -188,7 +198,7 @@ impl Reader<'_> {
         known
     }
 
-    fn misspelt(&mut self, meta: Option<&BTreeMap<String, At<Value>>>, ours: &[&str]) {
+    fn misspelt(&mut self, meta: Option<&Meta>, ours: &[&str]) {
         for (key, value) in meta.into_iter().flatten() {
             if !ours.contains(&key.as_str())
                 && let Some(near) = nearest(key, ours)
@@ -200,11 +210,11 @@ impl Reader<'_> {
         }
     }
 
-    fn value<'v>(&self, metas: &[Option<&'v BTreeMap<String, At<Value>>>], key: &str) -> Option<&'v At<Value>> {
+    fn value<'v>(&self, metas: &[Option<&'v Meta>], key: &str) -> Option<&'v At<Value>> {
         metas.iter().flatten().find_map(|meta| meta.get(key))
     }
 
-    fn flag(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> bool {
+    fn flag(&mut self, metas: &[Option<&Meta>], key: &str) -> bool {
         let Some(value) = self.value(metas, key) else { return false };
         value.value.as_bool().unwrap_or_else(|| {
             self.problems.push(self.document.problem(value, format!("`{key}` must be true or false")));
@@ -212,7 +222,7 @@ impl Reader<'_> {
         })
     }
 
-    fn text(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> Option<String> {
+    fn text(&mut self, metas: &[Option<&Meta>], key: &str) -> Option<String> {
         let value = self.value(metas, key)?;
         match value.value.as_str() {
             Some(text) if !text.trim().is_empty() => Some(text.to_owned()),
@@ -223,7 +233,7 @@ impl Reader<'_> {
         }
     }
 
-    fn texts(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>], key: &str) -> Vec<String> {
+    fn texts(&mut self, metas: &[Option<&Meta>], key: &str) -> Vec<String> {
         let Some(value) = self.value(metas, key) else { return Vec::new() };
         let texts: Option<Vec<String>> = match &value.value {
             Value::String(one) => Some(vec![one.clone()]),
@@ -236,7 +246,7 @@ impl Reader<'_> {
         })
     }
 
-    fn breaker(&mut self, metas: &[Option<&BTreeMap<String, At<Value>>>]) -> Option<Breaker> {
+    fn breaker(&mut self, metas: &[Option<&Meta>]) -> Option<Breaker> {
         let value = self.value(metas, "breaker")?;
         match serde_json::from_value::<Breaker>(value.value.clone()) {
             Ok(breaker) if breaker.minimum_group_size > 1 && !breaker.evidence.trim().is_empty() => Some(breaker),

@@ -2,16 +2,14 @@
 //!
 //! What cannot be read is listed, never ignored: a statement that nobody could parse may join anything.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::files;
-use super::table::{FileRead, Reject, Table};
-use crate::error::{Error, Result};
-use crate::manifest::Manifest;
-use crate::yaml::Document;
+use super::table::{Reject, Table};
 
+pub mod dbt;
 pub mod openlineage;
+pub mod query_log;
+mod sources;
 pub mod sql;
 
 /// A statement or run that makes one table from others.
@@ -29,7 +27,7 @@ pub struct Flow {
     /// As the record names it.
     pub path: String,
     pub line: u64,
-    /// Run of the lineage event, if it is one.
+    /// What ran it, by its own name: the run of a lineage event, a dbt node, an entry of a log of queries.
     pub run: Option<String>,
 }
 
@@ -99,87 +97,22 @@ pub struct Parsed {
 pub struct Lineage {
     pub flows: Vec<Flow>,
     pub aliases: BTreeSet<(String, String)>,
+    /// Files that a dbt manifest tells of, by the manifest that was read for them.
+    pub within: BTreeMap<String, String>,
     /// The files, with a statement or event as a row; what could not be read, or leaves something open, as rejects.
     pub table: Table,
 }
 
 impl Lineage {
-    /// Reads all of the manifest's lineage; None when it names none.
-    pub fn read(manifest: &Document<Manifest>) -> Result<Option<Self>> {
-        let sources = &manifest.value.evidence.lineage;
-        if sources.is_empty() {
-            return Ok(None);
-        }
-        let mut lineage = Self::default();
-        let mut seen = BTreeSet::new();
-        for source in sources {
-            let folder = manifest.resolve(&source.path).is_dir();
-            let before = lineage.table.files.len();
-            for path in files::paths(manifest, &source.path)? {
-                let name = files::name_of(manifest, &path);
-                let Some(format) = Format::of(&path) else {
-                    // A folder may hold other things; a file that was named may not be skipped.
-                    if folder {
-                        continue;
-                    }
-                    let message = format!("`{name}` is neither SQL nor OpenLineage, by its name");
-                    let problem = manifest.problem(&source.path, message);
-                    return Err(problem.help("expected a file named .sql, .json, .jsonl or .ndjson").into());
-                };
-                if !seen.insert(path.clone()) {
-                    continue;
-                }
-                let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, "read", &e))?;
-                let parsed = match std::str::from_utf8(&bytes) {
-                    Ok(text) if format == Format::Sql => sql::parse(text, &name, source.dialect),
-                    Ok(text) => openlineage::parse(text, &name),
-                    Err(fault) => {
-                        let line = 1 + bytes[..fault.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64;
-                        let reason = "the file is not UTF-8 text from here on".to_owned();
-                        let unparsed = vec![Unparsed { path: name.clone(), line, reason }];
-                        Parsed { statements: 1, unparsed, ..Parsed::default() }
-                    }
-                };
-                lineage.table.files.push(FileRead {
-                    name,
-                    format: format.id().into(),
-                    rows: parsed.statements,
-                    rejected: parsed.unparsed.len() as u64,
-                    sha256: files::sha256(&path)?,
-                });
-                lineage.flows.extend(parsed.flows);
-                lineage.aliases.extend(parsed.aliases);
-                let rejects = parsed.unparsed.into_iter();
-                lineage.table.rejects.extend(rejects.map(|u| Reject { file: u.path, line: u.line, reason: u.reason }));
-            }
-            if lineage.table.files.len() == before && seen.is_empty() {
-                let message = format!("the folder `{}` holds no .sql, .json or .jsonl file", *source.path);
-                return Err(manifest.problem(&source.path, message).into());
+    /// Adds what a later look found to leave something open.
+    pub fn reject(&mut self, rejects: Vec<Reject>) {
+        for reject in &rejects {
+            let name = self.within.get(&reject.file).unwrap_or(&reject.file);
+            if let Some(file) = self.table.files.iter_mut().find(|file| file.name == *name) {
+                file.rejected += 1;
             }
         }
-        Ok(Some(lineage))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Sql,
-    OpenLineage,
-}
-
-impl Format {
-    fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_string_lossy().to_lowercase().as_str() {
-            "sql" => Some(Self::Sql),
-            "json" | "jsonl" | "ndjson" => Some(Self::OpenLineage),
-            _ => None,
-        }
-    }
-
-    fn id(self) -> &'static str {
-        match self {
-            Self::Sql => "sql",
-            Self::OpenLineage => "openlineage",
-        }
+        self.table.rejects.extend(rejects);
+        self.table.rejects.sort();
     }
 }

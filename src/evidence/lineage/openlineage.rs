@@ -2,7 +2,8 @@
 //!
 //! A run tells its inputs and outputs in several events; they are put together by its id. Column lineage is read in both
 //! its forms: join keys and filters among the `fields` of each output column, as older producers write them, and under
-//! `dataset`, as newer ones do.
+//! `dataset`, as newer ones do. Explicit lineage (the facet `lineage`) goes before both, and where no event tells of
+//! columns the job's query does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Column, Flow, JoinKey, Key, Parsed, Unparsed, Why};
+use crate::manifest::Dialect;
+
+mod explicit;
+mod query;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +40,15 @@ struct Job {
     #[serde(default)]
     namespace: String,
     name: String,
+    #[serde(default)]
+    facets: JobFacets,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobFacets {
+    lineage: Option<explicit::OfJob>,
+    sql: Option<query::Sql>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,6 +62,7 @@ struct Dataset {
 #[serde(rename_all = "camelCase", default)]
 struct Facets {
     column_lineage: Option<ColumnLineage>,
+    lineage: Option<explicit::OfDataset>,
     symlinks: Option<Symlinks>,
 }
 
@@ -92,14 +107,27 @@ struct Identifier {
 /// What the events of one run say together.
 #[derive(Default)]
 struct Whole {
+    job: Option<String>,
     inputs: BTreeSet<String>,
-    /// With the line of the first event that names it.
-    outputs: BTreeMap<String, (u64, Vec<ColumnLineage>)>,
+    outputs: BTreeMap<String, Output>,
+    explicit: Vec<explicit::Entry>,
+    sql: Option<(u64, query::Sql)>,
     run: Option<String>,
 }
 
-/// Reads events: one, a list of them, or one after the other; `path` is what flows call the file.
-pub fn parse(text: &str, path: &str) -> Parsed {
+/// A dataset that a run writes.
+#[derive(Default)]
+struct Output {
+    /// Of the first event that names it.
+    line: u64,
+    lineage: Vec<ColumnLineage>,
+    /// What explicit lineage makes it from; else it is all inputs of the run.
+    sources: Option<BTreeSet<String>>,
+}
+
+/// Reads events: one, a list of them, or one after the other; `path` is what flows call the file, `dialect` the SQL of
+/// jobs that do not say theirs.
+pub fn read(text: &str, path: &str, dialect: Dialect) -> Parsed {
     let mut parsed = Parsed::default();
     let mut wholes: BTreeMap<String, Whole> = BTreeMap::new();
     let mut at = 0;
@@ -120,18 +148,54 @@ pub fn parse(text: &str, path: &str) -> Parsed {
                 event(value, line, &mut wholes, &mut parsed.aliases)
             }
             // The next line may be an event again.
-            _ => {
+            broken => {
                 at = text[at..].find('\n').map_or(text.len(), |end| at + end);
-                Err("no JSON".to_owned())
+                let end = broken.and_then(Result::err).map_or(line, |error| line + error.line() as u64 - 1);
+                Err(if end > line { format!("no JSON: it is broken at line {end}") } else { "no JSON".to_owned() })
             }
         };
         if let Err(reason) = outcome {
             parsed.unparsed.push(Unparsed { path: path.into(), line, reason });
         }
     }
-    parsed.flows = wholes.into_values().flat_map(|whole| flows(whole, path)).collect();
+    let open = explicit::settle(&mut wholes);
+    parsed.unparsed.extend(open.into_iter().map(|(line, reason)| Unparsed { path: path.into(), line, reason }));
+    for mut whole in wholes.into_values() {
+        let (sql, run) = (whole.sql.take(), whole.run.clone());
+        let (told, untold): (Vec<_>, Vec<_>) = whole.outputs.into_iter().partition(|(_, output)| output.is_told());
+        // Where all that a run writes is told, its query has nothing to add.
+        let all_told = untold.is_empty() && !told.is_empty();
+        let flows = |outputs| flows(outputs, &whole.inputs, &run, path);
+        parsed.flows.extend(flows(told));
+        let untold = flows(untold);
+        match sql {
+            Some((line, sql)) if !all_told => {
+                let read =
+                    sql.refine(untold, Flow { path: path.into(), line, run: run.clone(), ..Flow::default() }, dialect);
+                parsed.flows.extend(read.flows);
+                parsed.unparsed.extend(read.unparsed);
+            }
+            _ => parsed.flows.extend(untold),
+        }
+    }
+    parsed.flows.retain(|flow| !flow.sources.is_empty());
     parsed.flows.sort_by(|a, b| (a.line, &a.target).cmp(&(b.line, &b.target)));
+    parsed.unparsed.sort_by_key(|unparsed| unparsed.line);
     parsed
+}
+
+/// As [`read`], of jobs that run on Postgres.
+#[cfg(test)]
+pub fn parse(text: &str, path: &str) -> Parsed {
+    read(text, path, Dialect::Postgres)
+}
+
+impl Output {
+    /// Whether some event tells of its columns.
+    fn is_told(&self) -> bool {
+        self.sources.is_some()
+            || self.lineage.iter().any(|lineage| !lineage.fields.is_empty() || !lineage.dataset.is_empty())
+    }
 }
 
 /// Adds one event to what is known of its run.
@@ -141,9 +205,6 @@ fn event(
     wholes: &mut BTreeMap<String, Whole>,
     aliases: &mut BTreeSet<(String, String)>,
 ) -> Result<(), String> {
-    if value.get("metadata").is_some_and(|metadata| metadata.get("dbt_schema_version").is_some()) {
-        return Err("a dbt manifest, which is not read; hand over the compiled SQL or OpenLineage events".into());
-    }
     if !value.is_object() || ["run", "job", "dataset"].iter().all(|key| value.get(key).is_none()) {
         return Err("no OpenLineage event: it has neither `run`, `job` nor `dataset`".into());
     }
@@ -152,19 +213,38 @@ fn event(
         "no OpenLineage event: a run, job or dataset lacks its name, or is not of the right shape".to_owned()
     })?;
     let run = event.run.map(|run| run.run_id);
-    let job = event.job.map(|job| format!("{}/{}", job.namespace, job.name)).unwrap_or_default();
-    let key = run.as_ref().map_or_else(|| format!("job {job}"), |run| format!("run {run}"));
+    let (mut job, mut facets) = (None, JobFacets::default());
+    if let Some(Job { namespace, name, facets: of_job }) = event.job {
+        (job, facets) = (Some(format!("{namespace}/{name}")), of_job);
+    }
+    let key = match (&run, &job) {
+        (Some(run), _) => format!("run {run}"),
+        (None, job) => format!("job {}", job.as_deref().unwrap_or_default()),
+    };
     let whole = wholes.entry(key).or_default();
     whole.run = run;
-    for dataset in event.inputs {
+    whole.job = job.or(whole.job.take());
+    if let Some(sql) = facets.sql {
+        whole.sql.get_or_insert((line, sql));
+    }
+    if let Some(lineage) = facets.lineage {
+        whole.explicit.extend(lineage.entries(line)?);
+    }
+    for mut dataset in event.inputs {
         alias(&dataset, aliases);
+        if let Some(lineage) = dataset.facets.lineage.take() {
+            whole.explicit.push(lineage.entry(&dataset.name, line));
+        }
         whole.inputs.insert(dataset.name);
     }
     // An event about a dataset alone says what its columns come from.
-    for dataset in event.outputs.into_iter().chain(event.dataset) {
+    for mut dataset in event.outputs.into_iter().chain(event.dataset) {
         alias(&dataset, aliases);
-        let (_, columns) = whole.outputs.entry(dataset.name).or_insert((line, Vec::new()));
-        columns.extend(dataset.facets.column_lineage);
+        if let Some(lineage) = dataset.facets.lineage.take() {
+            whole.explicit.push(lineage.entry(&dataset.name, line));
+        }
+        let output = whole.outputs.entry(dataset.name).or_insert_with(|| Output { line, ..Output::default() });
+        output.lineage.extend(dataset.facets.column_lineage);
     }
     Ok(())
 }
@@ -174,12 +254,12 @@ fn alias(dataset: &Dataset, aliases: &mut BTreeSet<(String, String)>) {
     aliases.extend(symlinks.map(|symlink| (dataset.name.clone(), symlink.name.clone())));
 }
 
-fn flows(whole: Whole, path: &str) -> Vec<Flow> {
-    let Whole { inputs, outputs, run } = whole;
-    let flow = |(target, (line, lineage)): (String, (u64, Vec<ColumnLineage>))| {
+fn flows(outputs: Vec<(String, Output)>, inputs: &BTreeSet<String>, run: &Option<String>, path: &str) -> Vec<Flow> {
+    let flow = |(target, output): (String, Output)| {
+        let Output { line, lineage, sources } = output;
         let mut flow = Flow {
             target: Some(target),
-            sources: inputs.clone(),
+            sources: sources.unwrap_or_else(|| inputs.clone()),
             path: path.into(),
             line,
             run: run.clone(),
@@ -208,7 +288,7 @@ fn flows(whole: Whole, path: &str) -> Vec<Flow> {
         }
         flow
     };
-    outputs.into_iter().map(flow).filter(|flow| !flow.sources.is_empty()).collect()
+    outputs.into_iter().map(flow).collect()
 }
 
 fn why(subtype: Option<&str>) -> Why {
@@ -221,94 +301,4 @@ fn why(subtype: Option<&str>) -> Why {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Vec<Flow> {
-        let parsed = parse(text, "runs.jsonl");
-        assert_eq!(parsed.unparsed, []);
-        parsed.flows
-    }
-
-    fn keys(flow: &Flow) -> Vec<String> {
-        flow.keys.iter().map(|key| format!("{} = {}", key.left.text(), key.right.text())).collect()
-    }
-
-    const START: &str = r#"{"eventType": "START", "run": {"runId": "r1"}, "job": {"namespace": "etl", "name": "f"},
-        "inputs": [{"namespace": "db", "name": "shop.web.events"}, {"namespace": "db", "name": "shop.store.receipts"}]}"#;
-
-    fn complete(lineage: &str) -> String {
-        format!(
-            r#"{{"eventType": "COMPLETE", "run": {{"runId": "r1"}}, "job": {{"namespace": "etl", "name": "f"}},
-            "outputs": [{{"namespace": "db", "name": "shop.features.f", "facets": {{"columnLineage": {lineage}}}}}]}}"#
-        )
-    }
-
-    #[test]
-    fn the_events_of_a_run_are_put_together() {
-        let flows = read(&format!("{START}\n{}\n", complete(r#"{"fields": {}}"#)));
-        assert_eq!(flows.len(), 1);
-        assert_eq!((flows[0].target.as_deref(), flows[0].line), (Some("shop.features.f"), 3));
-        assert_eq!(flows[0].run.as_deref(), Some("r1"));
-        assert_eq!(flows[0].sources.iter().collect::<Vec<_>>(), ["shop.store.receipts", "shop.web.events"]);
-        let flows = read(&format!("[{START},\n{}]", complete(r#"{"fields": {}}"#)));
-        assert_eq!((flows.len(), flows[0].line), (1, 3));
-    }
-
-    #[test]
-    fn join_keys_are_found_in_both_forms_of_column_lineage() {
-        let joined = |table: &str| {
-            format!(
-                r#"{{"namespace": "db", "name": "shop.{table}", "field": "email_sha256",
-                "transformations": [{{"type": "INDIRECT", "subtype": "JOIN", "masking": true}}]}}"#
-            )
-        };
-        let (web, store) = (joined("web.events"), joined("store.receipts"));
-        let value = r#"{"namespace": "db", "name": "shop.web.events", "field": "views",
-            "transformations": [{"type": "DIRECT", "subtype": "IDENTITY"}]}"#;
-        let older = format!(r#"{{"fields": {{"views": {{"inputFields": [{value}, {web}, {store}]}}}}}}"#);
-        let newer = format!(r#"{{"fields": {{"views": {{"inputFields": [{value}]}}}}, "dataset": [{web}, {store}]}}"#);
-        for lineage in [older, newer] {
-            let flows = read(&complete(&lineage));
-            assert_eq!(keys(&flows[0]), ["shop.store.receipts.email_sha256 = shop.web.events.email_sha256"]);
-            // The facet names datasets that no event lists as input.
-            assert_eq!(flows[0].sources.len(), 2);
-            let of = |why| flows[0].columns.iter().filter(move |c| c.why == why).count();
-            assert_eq!((of(Why::Selected), of(Why::JoinKey)), (1, 2));
-        }
-    }
-
-    #[test]
-    fn symlinks_are_other_names() {
-        let event = r#"{"run": {"runId": "r"}, "job": {"name": "j"}, "inputs": [{"name": "s3/web/1", "facets":
-            {"symlinks": {"identifiers": [{"namespace": "hive", "name": "web.events", "type": "TABLE"}]}}}],
-            "outputs": [{"name": "features.f"}]}"#;
-        let aliases = parse(event, "e.json").aliases;
-        assert_eq!(aliases, BTreeSet::from([("s3/web/1".to_owned(), "web.events".to_owned())]));
-    }
-
-    #[test]
-    fn jobs_and_datasets_speak_without_a_run() {
-        let job = r#"{"job": {"namespace": "etl", "name": "j"}, "inputs": [{"name": "web.events"}],
-            "outputs": [{"name": "features.f"}]}"#;
-        assert_eq!((read(job)[0].run.as_deref(), read(job)[0].sources.len()), (None, 1));
-        let dataset = r#"{"dataset": {"name": "features.f", "facets": {"columnLineage": {"fields": {"a":
-            {"inputFields": [{"name": "web.events", "field": "views"}]}}}}}}"#;
-        assert_eq!(read(dataset)[0].target.as_deref(), Some("features.f"));
-    }
-
-    #[test]
-    fn what_is_no_event_is_listed_with_its_line_and_hides_no_other() {
-        let whole = complete("{}").replace('\n', " ");
-        let start = START.replace('\n', " ");
-        let text = format!(
-            "{start}\nnot json {{\n{{\"a\": 1}}\n{whole}\n{{\"run\": {{}}, \"who\": \"anna@people.example\"}}\n"
-        );
-        let parsed = parse(&text, "runs.jsonl");
-        assert_eq!((parsed.flows.len(), parsed.statements), (1, 5));
-        assert_eq!(parsed.unparsed.iter().map(|u| u.line).collect::<Vec<_>>(), [2, 3, 5]);
-        assert!(parsed.unparsed.iter().all(|u| !u.reason.contains("anna")));
-        let dbt = parse(r#"{"metadata": {"dbt_schema_version": "v12"}}"#, "manifest.json");
-        assert!(dbt.unparsed[0].reason.contains("dbt"));
-    }
-}
+mod tests;

@@ -92,11 +92,14 @@ pub fn joins<'a>(record: &'a Record, states: &States) -> Vec<JoinGroup<'a>> {
     groups.collect()
 }
 
+/// What tells a kind of fact that is judged by consent: itself, strategy, purpose, counts.
+type Judgeable<'a, F> = (&'a F, &'a str, &'a str, &'a Judged);
+
 /// Rows of one kind by strategy and purpose.
 fn grouped<'a, F>(
     record: &'a Record,
     states: &States,
-    of_kind: impl Fn(&'a Fact) -> Option<(&'a F, &'a str, &'a str, &'a Judged)>,
+    of_kind: impl Fn(&'a Fact) -> Option<Judgeable<'a, F>>,
 ) -> BTreeMap<(&'a str, &'a str), Vec<Row<'a, F>>> {
     let mut groups: BTreeMap<(&str, &str), Vec<(&Judged, Row<'a, F>)>> = BTreeMap::new();
     for (index, fact) in record.facts.iter().enumerate() {

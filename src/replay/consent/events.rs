@@ -15,7 +15,12 @@ pub struct Sources {
     pub records: bool,
     /// Whether requests in `decisions` say if the browser sent the Global Privacy Control.
     pub signals: bool,
+    /// Whether `links` is a table.
+    pub links: bool,
 }
+
+/// Before every time, in microseconds.
+const EVER: i64 = -9_000_000_000_000_000_000;
 
 /// Names `consent_events`; false when there are none at all.
 pub async fn view(engine: &Engine, sources: Sources, policies: &Policies, manifest: &Manifest) -> Result<bool> {
@@ -33,8 +38,39 @@ pub async fn view(engine: &Engine, sources: Sources, policies: &Policies, manife
     if parts.is_empty() {
         return Ok(false);
     }
-    engine.view("consent_events", &parts.join(" UNION ALL ")).await?;
+    engine.view("said", &parts.join(" UNION ALL ")).await?;
+    // Each event with the id that said it, from when on that counts for the subject, and whether the subject has
+    // several ids.
+    let own = |linked: &str| {
+        format!("SELECT s.*, s.subject_id AS id, CAST({EVER} AS BIGINT) AS linked_at, {linked} AS linked FROM said s")
+    };
+    let events = if sources.links {
+        engine.view("linked_ids", &linked_ids()).await?;
+        let names = SCOPE.map(|column| format!("s.{column}")).join(", ");
+        format!(
+            "{} LEFT JOIN (SELECT DISTINCT subject_id FROM linked_ids) l ON s.subject_id = l.subject_id UNION ALL \
+             SELECT l.subject_id, s.timestamp, s.status, {names}, s.\"explicit\", s.parental, s.expires, s.mechanism, \
+             s.subject_id AS id, l.linked_at, CAST(1 AS BIGINT) AS linked \
+             FROM said s JOIN linked_ids l ON s.subject_id = l.id",
+            own("CAST(CASE WHEN l.subject_id IS NULL THEN 0 ELSE 1 END AS BIGINT)")
+        )
+    } else {
+        own("CAST(0 AS BIGINT)")
+    };
+    engine.view("consent_events", &events).await?;
     Ok(true)
+}
+
+/// Which other ids are the same person, from when on. A link holds both ways, and at once when it has no time.
+fn linked_ids() -> String {
+    let way = |one: &str, other: &str| {
+        format!("SELECT {one} AS subject_id, {other} AS id, coalesce(timestamp, {EVER}) AS at FROM links")
+    };
+    format!(
+        "SELECT subject_id, id, min(at) AS linked_at FROM ({} UNION ALL {}) WHERE subject_id <> id GROUP BY subject_id, id",
+        way("subject_id", "linked_id"),
+        way("linked_id", "subject_id")
+    )
 }
 
 /// A request with the signal is an objection to each purpose that the policy of its time names.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::WORD;
-use crate::evidence::consent_policy::Regime;
+use super::{MASKS, WORD};
 use crate::evidence::taxonomy::covers;
 use crate::replay::uses::{Need, Requirement};
 
@@ -53,8 +52,6 @@ pub struct Scope {
     pub operations: BTreeSet<String>,
     /// Empty: all.
     pub recipients: BTreeSet<String>,
-    /// The version of the notice it was asked with; empty when the record names none.
-    pub notice: String,
 }
 
 impl Scope {
@@ -64,8 +61,7 @@ impl Scope {
             || need.categories.iter().all(|needed| self.categories.iter().any(|own| covers(own, needed)));
         let contexts =
             if self.contexts.is_empty() { need.contexts.len() == 1 } else { need.contexts.is_subset(&self.contexts) };
-        let notice = need.notices.is_empty() || need.notices.contains(&self.notice);
-        covers(&self.purpose, &need.purpose) && categories && contexts && notice && self.reaches(need)
+        covers(&self.purpose, &need.purpose) && categories && contexts && self.reaches(need)
     }
 
     /// Whether it speaks of what is done, and of who receives the data.
@@ -86,52 +82,72 @@ impl Scope {
     }
 }
 
-/// A need answered by one scope, or (without scope) listening for objections.
+/// What one bit of state tells about a need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
     pub need: usize,
-    pub scope: Option<usize>,
+    pub hears: Hears,
 }
 
-/// Lanes for every need: one per scope that covers it, and one for objections.
-pub fn lanes(needs: &[Need], scopes: &[Scope]) -> Vec<Lane> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hears {
+    /// Whether the grant of this scope is in force.
+    Scope(usize),
+    /// Whether an objection is.
+    Objections,
+    /// The same, of each id of a person who has several: the most restrictive of them counts.
+    LinkedObjections,
+}
+
+/// Lanes for every need: for a grant one per scope that covers it, for an objection one, and one more where ids are
+/// linked.
+pub fn lanes(needs: &[Need], scopes: &[Scope], linked: bool) -> Vec<Lane> {
     let of = |need: usize| {
-        let covering = (0..scopes.len()).filter(move |&scope| scopes[scope].covers(&needs[need]));
-        covering.map(move |scope| Lane { need, scope: Some(scope) }).chain([Lane { need, scope: None }])
+        let objection = needs[need].objection;
+        let covering = (0..scopes.len()).filter(move |&scope| !objection && scopes[scope].covers(&needs[need]));
+        let objections = objection.then_some(Hears::Objections).into_iter();
+        let objections = objections.chain(linked.then_some(Hears::LinkedObjections));
+        covering.map(Hears::Scope).chain(objections).map(move |hears| Lane { need, hears })
     };
     (0..needs.len()).flat_map(of).collect()
 }
 
 /// Judges one requirement by the state of the lanes at the time of a decision.
-pub fn judge(requirement: &Requirement, state: &State, regime: Regime, needs: &[Need], lanes: &[Lane]) -> Judgement {
-    let of = |need: usize, scoped: bool, set: &BTreeSet<usize>| -> BTreeSet<usize> {
-        let listens = |lane: &&usize| lanes[**lane].need == need && lanes[**lane].scope.is_some() == scoped;
-        set.iter().filter(listens).copied().collect()
-    };
+pub fn judge(requirement: &Requirement, state: &State, lanes: &[Lane]) -> Judgement {
     let judged = |outcome: Outcome, said_no: BTreeSet<usize>| Judgement { outcome, said_no };
-    let objected = |need: usize| {
-        let no: BTreeSet<usize> = &of(need, false, &state.withdrawn) | &of(need, false, &state.refused);
-        let signals = of(need, false, &state.signalled);
+    let of = |need: usize, heard: fn(Hears) -> bool, set: &BTreeSet<usize>| -> BTreeSet<usize> {
+        set.iter().filter(|&&lane| lanes[lane].need == need && heard(lanes[lane].hears)).copied().collect()
+    };
+    // Whether an objection is in force, and what it means that it withdraws or merely refuses.
+    let objection = |need: usize, heard: fn(Hears) -> bool, withdrawn: Outcome, refused: Outcome| {
+        let (no, never) = (of(need, heard, &state.withdrawn), of(need, heard, &state.refused));
+        let signals = of(need, heard, &state.signalled);
         if !no.is_empty() {
-            judged(Outcome::Objected, no)
+            judged(withdrawn, no)
+        } else if !never.is_empty() {
+            judged(refused, never)
         } else if !signals.is_empty() {
             judged(Outcome::Signalled, signals)
-        } else if !of(need, false, &state.in_grace).is_empty() {
+        } else if !of(need, heard, &state.in_grace).is_empty() {
             judged(Outcome::InGrace, BTreeSet::new())
         } else {
             judged(Outcome::Permitted, BTreeSet::new())
         }
     };
+    let worse = |one: Judgement, other: Judgement| if other.outcome > one.outcome { other } else { one };
+    let objected = |need: usize| {
+        let own = objection(need, |hears| hears == Hears::Objections, Outcome::Objected, Outcome::Objected);
+        let linked = objection(need, |hears| hears == Hears::LinkedObjections, Outcome::Objected, Outcome::Objected);
+        worse(own, linked)
+    };
     let granted = |need: usize| {
-        if regime == Regime::OptOut && !needs[need].explicit && !needs[need].parental {
-            return objected(need);
-        }
-        let (no, signals) = (of(need, true, &state.withdrawn), of(need, true, &state.signalled));
-        if !state.known {
+        let scope = |hears: Hears| matches!(hears, Hears::Scope(_));
+        let (no, signals) = (of(need, scope, &state.withdrawn), of(need, scope, &state.signalled));
+        let own = if !state.known {
             judged(Outcome::Unknown, BTreeSet::new())
-        } else if !of(need, true, &state.granted).is_empty() {
+        } else if !of(need, scope, &state.granted).is_empty() {
             judged(Outcome::Permitted, BTreeSet::new())
-        } else if !of(need, true, &state.in_grace).is_empty() {
+        } else if !of(need, scope, &state.in_grace).is_empty() {
             judged(Outcome::InGrace, BTreeSet::new())
         } else if !no.is_empty() {
             judged(Outcome::AfterWithdrawal, no)
@@ -139,7 +155,10 @@ pub fn judge(requirement: &Requirement, state: &State, regime: Regime, needs: &[
             judged(Outcome::Signalled, signals)
         } else {
             judged(Outcome::Without, BTreeSet::new())
-        }
+        };
+        let linked =
+            objection(need, |hears| hears == Hears::LinkedObjections, Outcome::AfterWithdrawal, Outcome::Without);
+        worse(own, linked)
     };
     let all = |needs: &BTreeSet<usize>, one: &dyn Fn(usize) -> Judgement| {
         let each: Vec<Judgement> = needs.iter().map(|&need| one(need)).collect();
@@ -190,8 +209,9 @@ impl Status {
         Self::Signal,
     ];
 
-    pub fn effect(self, id: usize, scope: &Scope, lane: &Lane, need: &Need) -> Option<Effect> {
-        let own = lane.scope == Some(id);
+    /// What a record of this scope, made under this version of the notice, does on a lane.
+    pub fn effect(self, (id, scope): (usize, &Scope), notice: &str, lane: &Lane, need: &Need) -> Option<Effect> {
+        let own = lane.hears == Hears::Scope(id);
         let end = match self {
             Self::Withdrawn => Effect::Withdraw,
             Self::Refused => Effect::Refuse,
@@ -199,10 +219,11 @@ impl Status {
             // A lapse ends the grant of its own scope; it is no objection.
             Self::Expired => return own.then_some(Effect::Expire),
             given => {
-                let listens = own || (lane.scope.is_none() && scope.covers(need));
+                let listens = own || (!matches!(lane.hears, Hears::Scope(_)) && scope.covers(need));
                 let explicit = matches!(given, Self::GivenExplicitly | Self::GivenExplicitlyByParent);
                 let parental = matches!(given, Self::GivenByParent | Self::GivenExplicitlyByParent);
-                let enough = (explicit || !need.explicit) && (parental || !need.parental);
+                let notice = need.notices.is_empty() || need.notices.contains(notice);
+                let enough = (explicit || !need.explicit) && (parental || !need.parental) && notice;
                 return (listens && enough).then_some(Effect::Grant);
             }
         };
@@ -211,25 +232,22 @@ impl Status {
 }
 
 impl State {
-    /// From the masks of a signature: granted, in grace, withdrawn, refused, word by word; -1 for nobody known. A lane
-    /// both withdrawn and refused was ended by the Global Privacy Control.
+    /// From the masks of a signature, word by word; -1 for nobody known.
     pub(super) fn of(masks: &[i64]) -> Self {
         let mut state = Self { known: masks.first().is_some_and(|mask| *mask >= 0), ..Self::default() };
         if !state.known {
             return state;
         }
         for (index, mask) in masks.iter().enumerate() {
-            let lanes = (0..WORD).filter(|bit| mask >> bit & 1 == 1).map(|bit| index / 4 * WORD + bit);
-            match index % 4 {
-                0 => state.granted.extend(lanes),
-                1 => state.in_grace.extend(lanes),
-                2 => state.withdrawn.extend(lanes),
-                _ => state.refused.extend(lanes),
+            let lanes = (0..WORD).filter(|bit| mask >> bit & 1 == 1).map(|bit| index / MASKS.len() * WORD + bit);
+            match MASKS[index % MASKS.len()] {
+                "g" => state.granted.extend(lanes),
+                "a" => state.in_grace.extend(lanes),
+                "w" => state.withdrawn.extend(lanes),
+                "r" => state.refused.extend(lanes),
+                _ => state.signalled.extend(lanes),
             }
         }
-        state.signalled = &state.withdrawn & &state.refused;
-        state.withdrawn = &state.withdrawn - &state.signalled;
-        state.refused = &state.refused - &state.signalled;
         state
     }
 }

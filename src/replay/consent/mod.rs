@@ -20,7 +20,7 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use events::SCOPE;
 pub use events::Sources;
 pub use lanes::Outcome;
-use lanes::{Effect, Lane, Scope, State, Status, judge, lanes};
+use lanes::{Effect, Hears, Lane, Scope, State, Status, judge, lanes};
 pub use matters::{Code, Delay, Gap, Matter, Tallies, Tally, category_matter, pair_matter};
 pub use samples::{Pseudonyms, Sample, SampleRecord};
 use timeline::{spans_sql, timeline_sql};
@@ -39,6 +39,9 @@ use crate::yaml::Document;
 
 /// Lanes per 64-bit word of state; sums of distinct bits below this never overflow.
 const WORD: usize = 62;
+
+/// The states of a lane, each a bit: granted, in grace, withdrawn, refused, ended by a privacy signal.
+const MASKS: [&str; 5] = ["g", "a", "w", "r", "p"];
 
 /// Where a subject's age is told, beside the log's own flag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,12 +73,12 @@ impl Replay<'_> {
     /// Counts, for every category and pair, what became of the decisions.
     pub async fn run(&self) -> Result<BTreeMap<Matter, Tallies>> {
         let known = events::view(self.engine, self.sources, self.policies, &self.manifest.value).await?;
-        let scopes = if known { self.scopes().await? } else { Vec::new() };
-        let lanes = lanes(self.needs, &scopes);
+        let known_scopes = if known { self.scopes().await? } else { Scopes::default() };
+        let lanes = lanes(self.needs, &known_scopes.scopes, self.sources.links);
         if known {
-            self.relate(&scopes, &lanes)?;
+            self.relate(&known_scopes, &lanes)?;
             self.engine.stage("consent_spans", &spans_sql()).await?;
-            self.engine.stage("consent_timeline", &timeline_sql(lanes.len())).await?;
+            self.engine.stage("consent_timeline", &timeline_sql(lanes.len(), self.sources.links)).await?;
         }
         self.register_uses()?;
         self.engine.stage("signatures", &self.signatures_sql(&lanes, known)).await?;
@@ -84,14 +87,17 @@ impl Replay<'_> {
         self.tally(&rows, &lanes, known).await
     }
 
-    /// The distinct scopes of the events, as table `scopes` (by their texts) and as values. Names are checked.
-    async fn scopes(&self) -> Result<Vec<Scope>> {
+    /// The distinct scopes of the events and the notices they were made under: table `scopes` by their texts, and as
+    /// values. Names are checked.
+    async fn scopes(&self) -> Result<Scopes> {
         let key = SCOPE.join(", ");
         let rows = self.engine.rows(&format!("SELECT {key} FROM consent_events GROUP BY {key} ORDER BY {key}")).await?;
         let policy = self.policies.latest();
-        let mut scopes = Vec::new();
+        // Notices that no need asks about are all the same.
+        let asked: BTreeSet<&String> = self.needs.iter().flat_map(|need| &need.notices).collect();
+        let mut known = Scopes::default();
         let mut texts: Vec<Vec<String>> = vec![Vec::new(); SCOPE.len()];
-        let mut ids: Vec<i64> = Vec::new();
+        let mut numbers: [Vec<i64>; 2] = Default::default();
         for row in 0..rows.len() {
             let text = |column: &str| rows.text(column, row).unwrap_or_default().to_owned();
             let elements = |column: &str| -> BTreeSet<String> {
@@ -103,26 +109,24 @@ impl Replay<'_> {
                 contexts: elements("contexts"),
                 operations: elements("operations"),
                 recipients: elements("recipients"),
-                notice: text("notice_version"),
             };
             self.check(&written, SCOPE.map(|column| (column, text(column)))).await?;
-            let scope = Scope {
-                contexts: written.contexts.iter().map(|c| policy.canonical(c).to_owned()).collect(),
-                ..written
-            };
-            ids.push(scopes.iter().position(|known| *known == scope).unwrap_or_else(|| {
-                scopes.push(scope);
-                scopes.len() - 1
-            }) as i64);
+            let contexts = written.contexts.iter().map(|c| policy.canonical(c).to_owned()).collect();
+            numbers[0].push(number(&mut known.scopes, Scope { contexts, ..written }));
+            let notice = Some(text("notice_version")).filter(|notice| asked.contains(notice)).unwrap_or_default();
+            numbers[1].push(number(&mut known.notices, notice));
             texts.iter_mut().zip(SCOPE).for_each(|(of, column)| of.push(text(column)));
         }
         let texts = SCOPE
             .into_iter()
             .zip(texts)
             .map(|(column, values)| -> (&str, ArrayRef) { (column, Arc::new(StringArray::from(values))) });
-        let ids: ArrayRef = Arc::new(Int64Array::from(ids));
-        self.engine.small_table("scopes", RecordBatch::try_from_iter(texts.chain([("scope", ids)]))?)?;
-        Ok(scopes)
+        let numbers = ["scope", "notice"]
+            .into_iter()
+            .zip(numbers)
+            .map(|(column, values)| -> (&str, ArrayRef) { (column, Arc::new(Int64Array::from(values))) });
+        self.engine.small_table("scopes", RecordBatch::try_from_iter(texts.chain(numbers))?)?;
+        Ok(known)
     }
 
     /// A name that nothing knows would make a withdrawal count for nothing, so it is an error.
@@ -154,23 +158,30 @@ impl Replay<'_> {
     }
 
     /// Table `lanes`: which record, by scope and status, does what on which lane.
-    fn relate(&self, scopes: &[Scope], lanes: &[Lane]) -> Result<()> {
-        let mut rows: Vec<[i64; 9]> = Vec::new();
+    fn relate(&self, known: &Scopes, lanes: &[Lane]) -> Result<()> {
+        let mut rows: Vec<[i64; 11]> = Vec::new();
         for (number, lane) in lanes.iter().enumerate() {
             let need = &self.needs[lane.need];
             let (word, bit) = place_of(number);
-            for (id, scope) in scopes.iter().enumerate() {
-                for status in Status::ALL {
-                    if let Some(effect) = status.effect(id, scope, lane, need) {
-                        let objection = i64::from(lane.scope.is_none());
-                        let foreign = i64::from(lane.scope.is_some_and(|own| own != id));
+            let own = match lane.hears {
+                Hears::Scope(own) => Some(own),
+                Hears::Objections | Hears::LinkedObjections => None,
+            };
+            let linked = i64::from(lane.hears == Hears::LinkedObjections);
+            for (id, scope) in known.scopes.iter().enumerate() {
+                let foreign = i64::from(own.is_some_and(|own| own != id));
+                for (notice_id, notice) in known.notices.iter().enumerate() {
+                    for status in Status::ALL {
+                        let Some(effect) = status.effect((id, scope), notice, lane, need) else { continue };
                         rows.push([
                             id as i64,
+                            notice_id as i64,
                             status as i64,
                             number as i64,
                             effect as i64,
-                            objection,
+                            i64::from(own.is_none()),
                             foreign,
+                            linked,
                             need.grace,
                             word,
                             bit,
@@ -179,7 +190,19 @@ impl Replay<'_> {
                 }
             }
         }
-        let names = ["scope", "status", "lane", "effect", "objection", "foreign_scope", "grace", "word", "bit"];
+        let names = [
+            "scope",
+            "notice",
+            "status",
+            "lane",
+            "effect",
+            "objection",
+            "foreign_scope",
+            "for_linked",
+            "grace",
+            "word",
+            "bit",
+        ];
         self.engine.small_table("lanes", integers(&names, &rows)?)
     }
 
@@ -229,10 +252,14 @@ impl Replay<'_> {
         let (minor, people) = self.minor_sql();
         let said_no: Vec<String> = (0..lanes.len().div_ceil(WORD).max(1))
             .flat_map(|word| {
-                let listening = lanes.iter().enumerate().filter(|(_, lane)| lane.scope.is_none());
+                let listening = lanes.iter().enumerate().filter(|(_, lane)| !matches!(lane.hears, Hears::Scope(_)));
                 let places = listening.map(|(number, _)| place_of(number)).filter(|(of, _)| *of == word as i64);
                 let objections: i64 = places.map(|(_, bit)| bit).sum();
-                [format!("w{word} > 0"), format!("(r{word} > 0 AND (r{word} & {objections}) <> 0)")]
+                [
+                    format!("w{word} > 0"),
+                    format!("p{word} > 0"),
+                    format!("(r{word} > 0 AND (r{word} & {objections}) <> 0)"),
+                ]
             })
             .collect();
         let key = key_columns(lanes.len()).join(", ");
@@ -368,7 +395,7 @@ impl Replay<'_> {
                         continue;
                     }
                     let asks = if minor == 1 { for_minors } else { requirement };
-                    let mut judgement = judge(asks, &state, asked.regime, self.needs, lanes);
+                    let mut judgement = judge(asks, &state, lanes);
                     if minor == 1 && for_minors != requirement && judgement.outcome >= Outcome::Without {
                         judgement.outcome = Outcome::Minor;
                     }
@@ -436,6 +463,22 @@ impl Replay<'_> {
     }
 }
 
+/// The scopes of consent events, and the versions of the notice they were made under, by their numbers.
+#[derive(Default)]
+struct Scopes {
+    scopes: Vec<Scope>,
+    notices: Vec<String>,
+}
+
+/// The number of a value among those known; a new one is added.
+fn number<T: PartialEq>(known: &mut Vec<T>, value: T) -> i64 {
+    let number = known.iter().position(|one| *one == value).unwrap_or_else(|| {
+        known.push(value);
+        known.len() - 1
+    });
+    number as i64
+}
+
 /// What the signatures mean: tables of integers, and the matters by their numbers.
 #[derive(Default)]
 struct Judged {
@@ -458,7 +501,7 @@ fn place_of(lane: usize) -> (i64, i64) {
 
 fn mask_columns(lanes: usize) -> Vec<String> {
     let words = lanes.div_ceil(WORD).max(1);
-    (0..words).flat_map(|word| ["g", "a", "w", "r"].map(|mask| format!("{mask}{word}"))).collect()
+    (0..words).flat_map(|word| MASKS.map(|mask| format!("{mask}{word}"))).collect()
 }
 
 /// What tells signatures apart, subjects aside.

@@ -172,7 +172,7 @@ fn consent_records_with_names_that_nothing_knows_are_refused() {
     wrong("user.behavior", "user.behaviour", &told);
     let told = ["consent.csv:5: context `wep` is in no dataset", "did you mean `web`?"];
     wrong(",web", ",wep", &told);
-    let told = ["consent.csv:5: status is none of given, refused, withdrawn, expired"];
+    let told = ["consent.csv:5: status is none of given, renewed, refused, objected, withdrawn, expired"];
     wrong(",given,", ",granted,", &told);
 }
 
@@ -189,7 +189,7 @@ fn rejected_rows_within_the_limit_are_listed_in_order_and_the_gate_decides() {
         "log.csv:5: expected 8 fields, found 9",
         "log.csv:40: timestamp is not a time like 2026-03-01T10:00:00Z",
         "log.csv:300: strategy is empty",
-        "consent.csv:9: status is none of given, refused, withdrawn, expired",
+        "consent.csv:9: status is none of given, renewed, refused, objected, withdrawn, expired",
         "subjects.csv:4: expected 2 fields, found 3",
     ];
     assert_eq!(run.rejected(), expected);

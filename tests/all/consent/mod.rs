@@ -1,0 +1,531 @@
+//! Consent as of each decision: thousands of random people, records and policies, against a slow reference. Times are
+//! few, so that records and decisions often meet at one instant.
+
+mod reference;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde_json::Value;
+
+use crate::support::Audit;
+use reference::{Answer, Names, Record, Told, Wish, may_use, objection, worst};
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3600 * SECOND;
+/// 2026-03-01T00:00:00Z.
+const START: i64 = 1_772_323_200 * SECOND;
+/// Decisions before it are not judged.
+const FIRST: i64 = START + 2 * HOUR;
+/// From here on the second version of the policy holds.
+const SECOND_VERSION: i64 = START + 6 * HOUR;
+const PURPOSE: &str = "personalize.content";
+const STRATEGIES: u32 = 24;
+
+const MAP: &str = "
+dataset:
+  - fides_key: web
+    meta: { context: web }
+    collections:
+      - name: t
+        fields:
+          - { name: views, data_categories: [user.behavior.browsing_history] }
+          - { name: account, data_categories: [user.account.settings] }
+  - fides_key: store
+    meta: { context: store }
+    collections:
+      - name: t
+        fields:
+          - { name: basket, data_categories: [user.behavior.purchase_history] }
+          - { name: remedies, data_categories: [user.health_and_medical] }
+  - fides_key: app
+    meta: { context: app }
+    collections:
+      - name: t
+        fields:
+          - { name: views, data_categories: [user.behavior.browsing_history] }
+          - { name: place, data_categories: [user.location] }
+";
+
+const POLICY: &str = "
+version: first
+effective: 2026-03-01T02:00:00Z
+regimes: { US-CA: opt_out }
+grace: 3h
+purposes:
+  - purpose: personalize
+    categories:
+      - { category: user.behavior, basis: consent }
+      - { category: user.health_and_medical, basis: consent }
+      - { category: user.account, basis: contract }
+      - { category: user.location, basis: legitimate_interests }
+minors: { age_limit: 16, limits: { FR: 15 }, rule: parental_consent }
+";
+
+const POLICY_2: &str = "
+version: second
+effective: 2026-03-01T06:00:00Z
+regimes: { US-CA: opt_out }
+grace: 1h
+graces: { US-CA: 5h }
+purposes:
+  - purpose: personalize
+    notice_versions: [n2, n3]
+    categories:
+      - { category: user.behavior, basis: consent }
+      - { category: user.health_and_medical, basis: consent }
+      - { category: user.account, basis: contract }
+      - { category: user.location, basis: legitimate_interests }
+  - purpose: personalize.content
+    categories:
+      - { category: user.health_and_medical, prohibited: true }
+minors: { age_limit: 16, limits: { FR: 15 }, purposes: [personalize] }
+global_privacy_control: { purposes: [personalize], jurisdictions: [US-CA] }
+";
+
+/// Inputs of a strategy, by its number.
+const INPUTS: [&[&str]; 6] = [
+    &["web.t.views"],
+    &["web.t.views", "store.t.basket"],
+    &["web.t.views", "app.t.views", "store.t.basket"],
+    &["store.t.remedies", "web.t.account"],
+    &["app.t.place"],
+    &["app.t.place", "store.t.remedies"],
+];
+
+/// Days of birth: 16 today, tomorrow; 15 today, tomorrow; long since; and not known.
+const BIRTHS: [&str; 8] =
+    ["2010-03-01", "2010-03-02", "2011-03-01", "2011-03-02", "1980-07-01", "1980-07-01", "1980-07-01", ""];
+
+fn rfc3339(at: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(at).unwrap();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// What varies most in a run; not everything at once, for each kind of scope is replayed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    Scopes,
+    Operations,
+    /// Two versions of the policy, the second with other graces, notices and rules for minors.
+    Versions,
+}
+
+struct Draw(ChaCha8Rng);
+
+impl Draw {
+    fn below(&mut self, n: u32) -> u32 {
+        self.0.next_u32() % n
+    }
+
+    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u32) as usize]
+    }
+
+    fn some(&mut self, of: &[&'static str]) -> Names {
+        of.iter().copied().filter(|_| self.0.next_u32().is_multiple_of(2)).collect()
+    }
+
+    fn hour(&mut self) -> i64 {
+        START + i64::from(self.below(12)) * HOUR
+    }
+
+    fn record(&mut self, theme: Theme) -> Record {
+        let status = self.one(&["given", "given", "given", "renewed", "withdrawn", "refused", "objected", "expired"]);
+        let at = self.hour() + i64::from(self.one(&[0, 0, 0, 1, -1]));
+        let given = matches!(status, "given" | "renewed");
+        Record {
+            at,
+            status,
+            purpose: self.one(&[PURPOSE, PURPOSE, PURPOSE, "personalize", "analytics"]),
+            categories: match self.below(4) {
+                0 if theme == Theme::Scopes => {
+                    self.some(&["user.behavior", "user.behavior.purchase_history", "user.health_and_medical"])
+                }
+                0 => Names::from(["user.behavior"]),
+                _ => BTreeSet::new(),
+            },
+            contexts: match theme {
+                Theme::Scopes => self.some(&["web", "store", "app"]),
+                _ => self.some(&["web", "store"]),
+            },
+            operations: match self.below(4) {
+                0 if theme == Theme::Operations => Names::from([self.one(&["serve", "train"])]),
+                _ => BTreeSet::new(),
+            },
+            recipients: match self.below(4) {
+                0 if theme == Theme::Operations => Names::from(["adnet"]),
+                _ => BTreeSet::new(),
+            },
+            notice: self.one(&["", "n1", "n2", "n2", "n3"]),
+            explicit: self.below(3) == 0,
+            parental: self.below(3) == 0,
+            expires: (given && self.below(4) == 0).then(|| at + i64::from(self.below(5)) * HOUR),
+            mechanism: self.one(&["", "", "", "gpc"]),
+        }
+    }
+}
+
+/// What a strategy's inputs are: context, category, special.
+fn parts(inputs: &[&str]) -> Vec<(&'static str, &'static str, bool)> {
+    let of = |input: &&str| match *input {
+        "web.t.views" => ("web", "user.behavior.browsing_history", false),
+        "web.t.account" => ("web", "user.account.settings", false),
+        "store.t.basket" => ("store", "user.behavior.purchase_history", false),
+        "store.t.remedies" => ("store", "user.health_and_medical", true),
+        "app.t.views" => ("app", "user.behavior.browsing_history", false),
+        _ => ("app", "user.location", false),
+    };
+    inputs.iter().map(of).collect()
+}
+
+#[derive(Debug, Clone)]
+struct Decision {
+    person: usize,
+    strategy: u32,
+    at: i64,
+    jurisdiction: &'static str,
+    operation: &'static str,
+    gpc: bool,
+    theme: Theme,
+}
+
+impl Decision {
+    fn second_version(&self) -> bool {
+        self.theme == Theme::Versions && self.at >= SECOND_VERSION
+    }
+
+    fn version(&self) -> &'static str {
+        match (self.theme, self.second_version()) {
+            (Theme::Versions, true) => "second",
+            (Theme::Versions, false) => "first",
+            _ => "",
+        }
+    }
+
+    fn wish(&self, categories: Names, contexts: Names, explicit: bool, parental: bool) -> Wish {
+        Wish {
+            purpose: PURPOSE,
+            categories,
+            contexts,
+            operation: self.operation,
+            recipient: (self.theme == Theme::Operations && self.strategy.is_multiple_of(4)).then_some("adnet"),
+            notices: if self.second_version() { Names::from(["n2", "n3"]) } else { BTreeSet::new() },
+            explicit,
+            parental,
+            grace: match (self.second_version(), self.jurisdiction) {
+                (false, _) => 3 * HOUR,
+                (true, "US-CA") => 5 * HOUR,
+                (true, _) => HOUR,
+            },
+        }
+    }
+
+    /// Whether the person is too young; None when nobody knows.
+    fn minor(&self) -> Option<bool> {
+        // All decisions lie on the first of March 2026.
+        let old_enough = if self.jurisdiction == "FR" { "2011-03-01" } else { "2010-03-01" };
+        let birth = BIRTHS[self.person % BIRTHS.len()];
+        (!birth.is_empty()).then_some(birth > old_enough)
+    }
+
+    /// What becomes of it for a wish where consent is asked, and where it is not.
+    fn ask(&self, records: &[Record], categories: Names, contexts: Names, special: bool, consent: bool) -> Told {
+        let minor = self.minor() == Some(true);
+        let forbidden = self.second_version() && categories.contains("user.health_and_medical") && contexts.len() == 1;
+        if forbidden {
+            return (Answer::Without, None);
+        }
+        if minor && self.second_version() {
+            return (Answer::Minor, None);
+        }
+        let wish = |parental: bool| self.wish(categories.clone(), contexts.clone(), special, parental);
+        let opt_out = self.jurisdiction == "US-CA";
+        match (consent, minor) {
+            (false, _) => objection(records, &wish(false), self.at),
+            (true, false) => may_use(records, &wish(false), opt_out, self.at),
+            (true, true) => match may_use(records, &wish(true), opt_out, self.at) {
+                (answer, _) if answer >= Answer::Without => (Answer::Minor, None),
+                told => told,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_answer: BTreeMap<&'static str, u64>,
+    without: BTreeSet<usize>,
+    delays: Vec<i64>,
+}
+
+impl Counts {
+    fn count(&mut self, decision: &Decision, (answer, no): Told) {
+        let mut add = |names: &[&'static str]| names.iter().for_each(|n| *self.by_answer.entry(n).or_default() += 1);
+        add(&["events"]);
+        if decision.at < FIRST {
+            return add(&["events_before_policy"]);
+        }
+        match answer {
+            Answer::Permitted => add(&["events_permitted"]),
+            Answer::InGrace => add(&["events_in_grace"]),
+            Answer::Unknown => add(&["events_unknown"]),
+            Answer::Without => add(&["events_without_consent"]),
+            Answer::AfterWithdrawal => add(&["events_without_consent", "events_after_withdrawal"]),
+            Answer::Objected => add(&["events_without_consent", "events_after_withdrawal", "events_objected"]),
+            Answer::Signalled => add(&["events_without_consent", "events_after_withdrawal", "events_gpc"]),
+            Answer::Minor => add(&["events_without_consent", "events_minors"]),
+        }
+        if answer >= Answer::Without {
+            self.without.insert(decision.person);
+        }
+        if matches!(answer, Answer::AfterWithdrawal | Answer::Objected | Answer::Signalled) {
+            self.delays.push(decision.at - no.unwrap());
+        }
+    }
+
+    fn compare(&mut self, fact: &Value, name: &str) {
+        const FIELDS: [&str; 10] = [
+            "events",
+            "events_before_policy",
+            "events_permitted",
+            "events_in_grace",
+            "events_unknown",
+            "events_without_consent",
+            "events_after_withdrawal",
+            "events_objected",
+            "events_gpc",
+            "events_minors",
+        ];
+        for field in FIELDS {
+            assert_eq!(fact[field], self.by_answer.get(field).copied().unwrap_or(0), "{field} of {name}: {fact}");
+        }
+        assert_eq!(fact["subjects_without_consent"], self.without.len(), "{name}: {fact}");
+        self.delays.sort_unstable();
+        let rank = |percent: usize| (self.delays.len() * percent).div_ceil(100).max(1) - 1;
+        let delay = &fact["withdrawal_delay"];
+        for (quantile, percent) in [("median_seconds", 50), ("p95_seconds", 95), ("max_seconds", 100)] {
+            let expected = self.delays.get(rank(percent)).map(|micros| *micros as f64 / 1e6);
+            assert_eq!(delay[quantile].as_f64(), expected, "{quantile} of {name}: {fact}");
+        }
+    }
+}
+
+type Key = (String, String, String, String, String);
+
+/// What each fact must say: by strategy, operation, category (or pair), jurisdiction, version.
+#[derive(Default)]
+struct Expected {
+    facts: BTreeMap<Key, Counts>,
+    coverage: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Expected {
+    fn decide(&mut self, decision: &Decision, records: &[Record]) {
+        let strategy = format!("s{:02}", decision.strategy);
+        let parts = parts(INPUTS[decision.strategy as usize % INPUTS.len()]);
+        let mut all = Vec::new();
+        let mut count = |what: &str, jurisdiction: &str, told: Told| {
+            let key = [&strategy, decision.operation, what, jurisdiction, decision.version()].map(str::to_owned);
+            let [a, b, c, d, e] = key;
+            self.facts.entry((a, b, c, d, e)).or_default().count(decision, told);
+            all.push(told.0);
+        };
+        for category in parts.iter().map(|p| p.1).collect::<BTreeSet<_>>() {
+            let told = parts.iter().filter(|p| p.1 == category).map(|(context, _, special)| {
+                let minor = decision.minor() == Some(true) && decision.second_version();
+                match category {
+                    "user.account.settings" if minor => (Answer::Minor, None),
+                    "user.account.settings" => (Answer::Permitted, None),
+                    _ => decision.ask(
+                        records,
+                        Names::from([category]),
+                        Names::from([*context]),
+                        *special,
+                        category != "user.location",
+                    ),
+                }
+            });
+            count(category, decision.jurisdiction, worst(told));
+        }
+        let contexts: Vec<&str> = parts.iter().map(|p| p.0).collect::<BTreeSet<_>>().into_iter().collect();
+        for (i, a) in contexts.iter().enumerate() {
+            for b in &contexts[i + 1..] {
+                let sides: Vec<_> = parts.iter().filter(|p| p.0 == *a || p.0 == *b).collect();
+                let categories: Names = sides.iter().map(|p| p.1).collect();
+                let special = sides.iter().any(|p| p.2);
+                let told = decision.ask(records, categories, Names::from([*a, *b]), special, true);
+                count(&format!("{a}+{b}"), "", told);
+            }
+        }
+        if decision.operation == "serve" {
+            let gap = match () {
+                () if decision.at < FIRST => "before_policy",
+                () if all.contains(&Answer::Unknown) => "unknown_subject",
+                () if decision.minor().is_none() => "unknown_age",
+                () => "whole",
+            };
+            *self.coverage.entry(strategy).or_default().entry(gap.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+fn replay_agrees(seed: u64, theme: Theme) -> BTreeSet<&'static str> {
+    let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
+    let people = 900;
+    let mut records: Vec<Vec<Record>> = (0..people)
+        .map(|_| {
+            let many = if draw.below(12) == 0 { 0 } else { 1 + draw.below(7) };
+            (0..many).map(|_| draw.record(theme)).collect()
+        })
+        .collect();
+    let decisions: Vec<Decision> = (0..3600)
+        .map(|number| {
+            let person = draw.below(people as u32) as usize;
+            Decision {
+                person,
+                strategy: draw.below(STRATEGIES),
+                at: draw.hour() + draw.one(&[0, 0, 1, -1, HOUR / 2]),
+                jurisdiction: ["US-CA", "DE", "FR"][person % 3],
+                operation: if theme == Theme::Operations && number % 3 == 0 { "train" } else { "serve" },
+                gpc: draw.below(12) == 0,
+                theme,
+            }
+        })
+        .collect();
+    let consent = consent_csv(&records);
+    // A request with the signal is a no to all personalisation, where and when the policy says so.
+    let signals = |d: &&Decision| d.gpc && d.operation == "serve" && d.jurisdiction == "US-CA" && d.second_version();
+    for decision in decisions.iter().filter(signals) {
+        records[decision.person].push(Record {
+            at: decision.at,
+            status: "refused",
+            purpose: "personalize",
+            categories: BTreeSet::new(),
+            contexts: BTreeSet::new(),
+            operations: BTreeSet::new(),
+            recipients: BTreeSet::new(),
+            notice: "",
+            explicit: false,
+            parental: false,
+            expires: None,
+            mechanism: "gpc",
+        });
+    }
+    let mut log = String::from("request_id,timestamp,subject_id,item_id,strategy,jurisdiction,gpc\n");
+    let mut uses = String::from("timestamp,subject_id,operation,strategy,jurisdiction\n");
+    let mut expected = Expected::default();
+    for (request, decision) in decisions.iter().enumerate() {
+        let Decision { person, strategy, jurisdiction, operation, gpc, .. } = decision;
+        let at = rfc3339(decision.at);
+        if *operation == "serve" {
+            log += &format!("q{request},{at},p{person:04},i1,s{strategy:02},{jurisdiction},{gpc}\n");
+        } else {
+            let row = format!("{at},p{person:04},{operation},s{strategy:02},{jurisdiction}\n");
+            if uses.contains(&row) {
+                continue;
+            }
+            uses += &row;
+        }
+        expected.decide(decision, &records[*person]);
+    }
+    let births = (0..people).map(|person| format!("p{person:04},{}\n", BIRTHS[person % BIRTHS.len()]));
+    let subjects = format!("subject_id,birth_date\n{}", births.collect::<String>());
+    let record = Audit::new()
+        .with("audit.yaml", manifest(theme))
+        .with("map.yaml", MAP)
+        .with("policy.yaml", POLICY)
+        .with("policy-2.yaml", POLICY_2)
+        .with("consent.csv", consent)
+        .with("subjects.csv", subjects)
+        .with("uses.csv", uses)
+        .with("log.csv", log)
+        .run()
+        .record();
+    compare(record, expected, &format!("seed {seed}, {theme:?}"))
+}
+
+/// Compares every count of every fact; returns the answers that occurred.
+fn compare(record: Value, mut expected: Expected, name: &str) -> BTreeSet<&'static str> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let facts = expected.facts.len();
+    let mut compared = 0;
+    for fact in record["facts"].as_array().unwrap() {
+        let (what, jurisdiction) = match fact["kind"].as_str().unwrap() {
+            "data_use" => (text(&fact["category"]), text(&fact["jurisdiction"])),
+            "join" => {
+                let contexts = fact["contexts"].as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+                (contexts.join("+"), String::new())
+            }
+            "coverage" => {
+                let mut gaps = expected.coverage.remove(&text(&fact["strategy"])).unwrap();
+                assert_eq!(fact["judged"], gaps.remove("whole").unwrap_or(0), "{fact}");
+                assert_eq!(fact["gaps"], serde_json::to_value(gaps).unwrap(), "{fact}");
+                continue;
+            }
+            _ => continue,
+        };
+        let version = fact["policy_version"].as_str().unwrap_or_default().to_owned();
+        let key = (text(&fact["strategy"]), text(&fact["operation"]), what, jurisdiction, version);
+        expected.facts.get_mut(&key).unwrap().compare(fact, &format!("{name}, {key:?}"));
+        compared += 1;
+    }
+    assert_eq!(compared, facts);
+    assert!(expected.coverage.is_empty(), "{:?}", expected.coverage);
+    expected.facts.values().flat_map(|c| c.by_answer.keys().copied()).collect()
+}
+
+fn consent_csv(records: &[Vec<Record>]) -> String {
+    let mut consent = String::from(
+        "subject_id,timestamp,status,purpose,categories,contexts,operations,recipients,notice_version,explicit,parental,\
+         expires,mechanism\n",
+    );
+    for (person, records) in records.iter().enumerate() {
+        for r in records {
+            let join = |set: &Names| set.iter().copied().collect::<Vec<_>>().join("|");
+            let expires = r.expires.map(rfc3339).unwrap_or_default();
+            consent += &format!(
+                "p{person:04},{},{},{},{},{},{},{},{},{},{},{expires},{}\n",
+                rfc3339(r.at),
+                r.status,
+                r.purpose,
+                join(&r.categories),
+                join(&r.contexts),
+                join(&r.operations),
+                join(&r.recipients),
+                r.notice,
+                r.explicit,
+                r.parental,
+                r.mechanism,
+            );
+        }
+    }
+    consent
+}
+
+fn manifest(theme: Theme) -> String {
+    let policy = if theme == Theme::Versions { "[policy-2.yaml, policy.yaml]" } else { "policy.yaml" };
+    let mut manifest = format!(
+        "probity: 1\nsystem: {{ name: Random, owner: nobody, jurisdiction: DE }}\npurposes:\n  - id: {PURPOSE}\nevidence:\n  \
+         data_map: map.yaml\n  consent_policy: {policy}\n  consent_records: {{ path: consent.csv }}\n  \
+         subjects: {{ path: subjects.csv }}\n  uses: {{ path: uses.csv }}\n  recommendations: {{ path: log.csv }}\n\
+         strategies:\n"
+    );
+    for number in 0..STRATEGIES {
+        let inputs = INPUTS[number as usize % INPUTS.len()].join(", ");
+        let recipient = if theme == Theme::Operations && number.is_multiple_of(4) { ", recipient: adnet" } else { "" };
+        manifest += &format!("  - {{ id: s{number:02}, purpose: {PURPOSE}, inputs: [{inputs}]{recipient} }}\n");
+    }
+    manifest
+}
+
+#[test]
+fn the_replay_agrees_with_a_slow_reference() {
+    let mut seen = BTreeSet::new();
+    for (seed, theme) in (1..).zip([Theme::Scopes, Theme::Operations, Theme::Versions, Theme::Scopes, Theme::Versions])
+    {
+        seen.extend(replay_agrees(seed, theme));
+    }
+    assert_eq!(seen.len(), 10, "every answer occurs: {seen:?}");
+}
