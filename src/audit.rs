@@ -3,6 +3,7 @@
 mod choice;
 mod declared;
 mod measure;
+mod risks;
 mod scan;
 mod tables;
 

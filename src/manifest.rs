@@ -232,6 +232,9 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
     for twice in repeated(manifest.measure.segments.iter().map(|s| &s.attribute)) {
         problems.push(document.problem(twice, format!("segment attribute `{}` is listed twice", twice.value)));
     }
+    for twice in repeated(manifest.measure.protected.iter().flatten()) {
+        problems.push(document.problem(twice, format!("protected attribute `{}` is listed twice", twice.value)));
+    }
     let measure = &manifest.measure;
     let ranges = [
         ("measure.level", measure.level, measure.level > 0.5 && measure.level < 1.0, "above 0.5 and below 1"),
@@ -242,6 +245,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
             measure.decide_at > 0.0 && measure.decide_at != 1.0 && measure.decide_at.is_finite(),
             "above 0 and not 1",
         ),
+        ("measure.k", measure.k as f64, measure.k >= 2, "2 or more"),
     ];
     for (name, value, good, expected) in ranges {
         if !good {

@@ -1,6 +1,6 @@
 //! What is declared, and how the record tells it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -81,6 +81,7 @@ impl Declared {
             return Err(problem.into());
         }
         check_names(&manifest, map.as_ref())?;
+        check_fields(&manifest, map.as_ref())?;
         let lineage = Lineage::read(&manifest, engine).await?;
         if let (Some(map), Some(lineage)) = (&mut map, &lineage) {
             let names = manifest.value.evidence.lineage.iter().flat_map(|source| &source.names);
@@ -106,6 +107,11 @@ impl Declared {
         let found = static_joins::find(lineage, map, policies.latest(), &self.manifest.value, &uses);
         lineage.reject(found.unknown);
         found.joins
+    }
+
+    /// The name of a context that stands for all that the policy declares to be the same setting.
+    pub fn canonical(&self, context: &str) -> String {
+        self.policies.as_ref().map_or(context, |policies| policies.latest().canonical(context)).to_owned()
     }
 
     /// The data map; empty when none was handed over.
@@ -255,4 +261,35 @@ fn check_names(manifest: &Document<Manifest>, map: Option<&DataMap>) -> Result<(
         problem.suggest(at, &collections)
     });
     all_clear(unknown.collect())
+}
+
+/// What columns are said to hold must be in the data map, each field in one column.
+fn check_fields(manifest: &Document<Manifest>, map: Option<&DataMap>) -> Result<()> {
+    let mut problems = Vec::new();
+    let mut columns: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
+    for (column, field) in sources_of(&manifest.value.evidence).flat_map(|source| &source.fields) {
+        let Some(map) = map else {
+            let problem = manifest.problem(field, "`fields` names fields of a data map, and none is handed over");
+            problems.push(problem.help("name one under `evidence.data_map`"));
+            continue;
+        };
+        if !map.fields.contains_key(&field.value) {
+            let message = format!("`{}` is no field of the data map", field.value);
+            problems.push(manifest.problem(field, message).suggest(field, map.fields.keys()));
+        }
+        if *columns.entry(column).or_insert(field) != field.as_str() {
+            let message = format!("the column `{column}` is said to hold another field than in another source");
+            problems.push(manifest.problem(field, message));
+        }
+        if *fields.entry(field).or_insert(column) != column.as_str() {
+            let message = format!(
+                "`{}` is said to be held by two columns, `{}` and `{column}`",
+                field.value,
+                fields[field.as_str()]
+            );
+            problems.push(manifest.problem(field, message));
+        }
+    }
+    all_clear(problems)
 }

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::choice::choice_facts;
 use super::declared::Declared;
+use super::risks::risk_facts;
 use super::scan::scan_facts;
 use super::tables::Tables;
 use super::{Replayed, Scope};
@@ -66,6 +67,7 @@ pub(super) async fn measure(
             facts.extend(joins.into_iter().map(Fact::Join));
             facts.extend(coverage::measure(tallies).into_iter().map(Fact::Coverage));
         }
+        facts.extend(risk_facts(engine, declared, tables, log, &uses).await?);
     }
     facts.extend(choice_facts(engine, declared, tables, replayed).await?);
     facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));

@@ -24,6 +24,9 @@ impl Tables {
         let measure = &declared.manifest.value.measure;
         let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
         let within = measure.within.iter().map(|at| at.value.clone());
+        let protected = measure.protected.iter().flatten().map(|at| at.value.clone());
+        let held = declared.sources(Role::Subjects).iter().flat_map(|source| source.fields.keys().cloned());
+        let about_people: BTreeSet<String> = protected.chain(held).collect();
         let mut tables = Self::default();
         let policies = declared.policies.iter().flat_map(Policies::versions);
         let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
@@ -52,7 +55,7 @@ impl Tables {
                 known && !unwanted.contains(&name.as_str())
             };
             let attributes: BTreeSet<String> = match role {
-                Role::Subjects => segments.clone(),
+                Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
                 Role::ConsentRecords | Role::Uses | Role::Links | Role::Items | Role::Prompts => BTreeSet::new(),
             };
@@ -99,8 +102,30 @@ impl Tables {
         self.has(Role::Recommendations, attribute).then_some(Home::Log)
     }
 
+    /// The columns of subjects for which no input may stand in.
+    pub fn protected(&self, declared: &Declared) -> Vec<String> {
+        let measure = &declared.manifest.value.measure;
+        let named: Vec<String> = match &measure.protected {
+            Some(named) => named.iter().map(|at| at.value.clone()).collect(),
+            None => measure.segments.iter().map(|segment| segment.attribute.value.clone()).collect(),
+        };
+        named.into_iter().filter(|name| self.has(Role::Subjects, name)).collect()
+    }
+
+    /// Every protected attribute that the manifest names must be a column of subjects.
+    fn check_protected(&self, declared: &Declared) -> Result<()> {
+        let named = declared.manifest.value.measure.protected.iter().flatten();
+        let header = || self.0.get(&Role::Subjects).into_iter().flat_map(|table| table.header.iter());
+        let missing = named.filter(|at| !self.has(Role::Subjects, at)).map(|at| {
+            let message = format!("protected attribute `{}` is not a column of `subjects`", at.value);
+            declared.manifest.problem(at, message).suggest(at, header())
+        });
+        crate::error::all_clear(missing.collect())
+    }
+
     /// Every attribute that the manifest compares by must be somewhere.
     pub fn check_columns(&self, declared: &Declared) -> Result<()> {
+        self.check_protected(declared)?;
         if !self.0.contains_key(&Role::Recommendations) {
             return Ok(());
         }

@@ -159,6 +159,15 @@ impl Loader<'_> {
                 problems.push(self.manifest.problem(written, message).suggest(canonical, &known));
             }
         }
+        for (column, field) in &source.fields {
+            if self.role != Role::Subjects {
+                let message = format!("`fields` says something only of `subjects`, not of {}", self.role.id());
+                problems.push(self.manifest.problem(field, message));
+            } else if known.contains(&column.as_str()) {
+                let message = format!("`{column}` tells who a person is; what is measured are values about the person");
+                problems.push(self.manifest.problem(field, message));
+            }
+        }
         for (canonical, value) in &source.values {
             if !known.contains(&canonical.as_str()) && !self.is_attribute(canonical) {
                 let message = format!("`{canonical}` is no column that {} have or that is measured", self.role.id());
@@ -192,6 +201,7 @@ impl Loader<'_> {
         let attributes = self.attributes.iter().map(|name| (name.as_str(), false));
         for (name, mandatory) in canonical.chain(attributes) {
             let written = source.columns.get(name);
+            let held = source.fields.get(name);
             let wanted = written.map_or(name, |at| at.value.as_str());
             let constant = source.values.get(name).map(|at| &at.value).or_else(|| file.partition.get(wanted));
             let origin = match constant {
@@ -205,7 +215,7 @@ impl Loader<'_> {
                             _ => problem.suggest(wanted, &header),
                         }
                     };
-                    if let Some(at) = written {
+                    if let Some(at) = written.or(held) {
                         problems.push(problem(at, format!("`{}` has no column `{wanted}`", file.name)));
                     } else if mandatory && !self.optional.contains(&name) {
                         let message = format!("`{}` has no column `{name}`, and `columns:` maps none to it", file.name);

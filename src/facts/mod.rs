@@ -17,7 +17,9 @@ pub mod join;
 pub mod judged;
 pub mod outcome_parity;
 pub mod prompt;
+pub mod proxy;
 pub mod purpose;
+pub mod reidentification;
 pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
@@ -79,6 +81,8 @@ kinds! {
     Alternative(alternative),
     Explanation(explanation),
     Prompt(prompt),
+    Reidentification(reidentification),
+    Proxy(proxy),
     Coverage(coverage),
     OutcomeParity(outcome_parity),
     UndeclaredPersonalData(undeclared_personal_data),

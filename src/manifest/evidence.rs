@@ -86,6 +86,10 @@ pub struct Source {
     /// What the kinds of data in consent receipts mean: their free text to a fideslang data category.
     #[serde(default)]
     pub categories: BTreeMap<String, At<String>>,
+    /// Columns of subjects (by the canonical name where `columns` maps one) and the field of the data map whose values
+    /// they hold, e.g. `age_band: crm.people.age_band`. Risks to people are measured on these.
+    #[serde(default)]
+    pub fields: BTreeMap<String, At<String>>,
     /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
     pub time_zone: Option<At<String>>,
     /// What separates the elements of a list in one text cell; default `|`.

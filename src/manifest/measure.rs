@@ -13,6 +13,10 @@ pub struct Measure {
     pub unit: Unit,
     /// Attributes of subjects (or columns of the log) whose values are compared.
     pub segments: Vec<Segment>,
+    /// Columns of subjects for which no input may stand in; default the attributes of `segments` that subjects have.
+    pub protected: Option<Vec<At<String>>>,
+    /// Groups of people alike in all quasi-identifiers count as small below this size; 2 or more.
+    pub k: u64,
     /// Outcomes to compare; default all that the log has.
     pub metrics: Option<Vec<At<Metric>>>,
     /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
@@ -38,6 +42,8 @@ impl Default for Measure {
         Self {
             unit: Unit::Subject,
             segments: Vec::new(),
+            protected: None,
+            k: 5,
             metrics: None,
             within: Vec::new(),
             level: 0.95,

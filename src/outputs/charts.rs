@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::text::{count, escape, number, percent, short};
+use crate::stats::Interval;
 
 /// A logarithmic axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,6 +154,52 @@ fn lines(scale: Scale, bounds: &[f64]) -> String {
     svg
 }
 
+/// The values with gridlines on a chart of strengths, which goes from 0 to 1.
+const STRENGTHS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+
+/// The head of a column of [`strength`]s. For sighted readers only; the table's numbers say the same.
+pub fn strength_axis(bounds: &[f64]) -> String {
+    let mut svg = String::from(r#"<svg class="axis" aria-hidden="true" focusable="false">"#);
+    for &bound in bounds {
+        let x = 100.0 * bound;
+        let _ =
+            write!(svg, r#"<text class="bound" x="{x:.2}%" y="11" text-anchor="middle">bound {}</text>"#, short(bound));
+    }
+    for tick in STRENGTHS {
+        let x = 100.0 * tick;
+        let _ = write!(svg, r#"<text x="{x:.2}%" y="27" text-anchor="middle">{}</text>"#, short(tick));
+    }
+    svg + "</svg>"
+}
+
+/// The gridlines alone, for a row without a strength.
+pub fn strength_grid(bounds: &[f64]) -> String {
+    format!(r#"<svg class="plot" aria-hidden="true" focusable="false">{}</svg>"#, strength_lines(bounds))
+}
+
+/// A strength from 0 to 1 with its interval, of whom `label` names, under the mark of its verdict.
+pub fn strength(bounds: &[f64], of: &Interval, mark: &str, label: &str) -> String {
+    let words = escape(&format!("{label}: {} (from {} to {})", number(of.estimate), number(of.low), number(of.high)));
+    let [left, middle, right] = [of.low, of.estimate, of.high].map(|value| 100.0 * value.clamp(0.0, 1.0));
+    let lines = strength_lines(bounds);
+    let end =
+        |x: f64| format!(r#"<svg x="{x:.2}%" y="50%" overflow="visible"><path class="whisker" d="M0 -4 V4"/></svg>"#);
+    format!(
+        r##"<svg class="plot" role="img" aria-label="{words}"><title>{words}</title>{lines}<g class="v-{mark}"><line class="whisker" x1="{left:.2}%" x2="{right:.2}%" y1="50%" y2="50%"/>{}{}<svg x="{middle:.2}%" y="50%" overflow="visible"><use href="#m-{mark}" x="-7" y="-7" width="14" height="14"/></svg></g></svg>"##,
+        end(left),
+        end(right),
+    )
+}
+
+fn strength_lines(bounds: &[f64]) -> String {
+    let line = |value: f64, class: &str| {
+        let x = 100.0 * value.clamp(0.0, 1.0);
+        format!(r#"<line class="{class}" x1="{x:.2}%" x2="{x:.2}%" y1="0" y2="100%"/>"#)
+    };
+    let ticks = STRENGTHS.iter().map(|&tick| line(tick, if tick == 0.0 { "one" } else { "grid" }));
+    ticks.chain(bounds.iter().map(|&bound| line(bound, "bound"))).collect()
+}
+
 /// A part of a whole.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
@@ -177,7 +224,7 @@ pub fn shares(parts: &[Share]) -> String {
     let mut before = 0;
     for part in shown() {
         let (x, width) = (100.0 * share(before), 100.0 * share(part.count));
-        let (y, height) = if part.class == "without" { (0, 16) } else { (4, 8) };
+        let (y, height) = if ["without", "alone"].contains(&part.class) { (0, 16) } else { (4, 8) };
         let class = part.class;
         let _ = write!(svg, r#"<rect class="s-{class}" x="{x:.2}%" width="{width:.2}%" y="{y}" height="{height}"/>"#);
         if width < 0.5 {

@@ -16,6 +16,7 @@ mod consent;
 mod findings;
 mod methods;
 mod parity;
+mod risks;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -29,6 +30,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("purposes.html", include_str!("../../templates/purposes.html")),
     ("fields.html", include_str!("../../templates/fields.html")),
     ("scan.html", include_str!("../../templates/scan.html")),
+    ("risks.html", include_str!("../../templates/risks.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),

@@ -123,6 +123,7 @@ pub fn record() -> Record {
             rule("input-mapped", "Every input is in the data map", "medium", "fail", Some("field"), None, verdicts("input-mapped", "field", &|_| false), json!({})),
         ]},
         {"id": "assess-risks", "status": "manual", "facts": of("join"), "rules": [
+            rule("proxy", "No input stands in for a protected attribute", "medium", "pass", Some("proxy"), None, verdicts("proxy", "proxy", &|_| false), json!({"bound": 0.3})),
             rule("risk-register", "Is there a risk register that names these joins, and who keeps it?", "medium", "manual", None, None, json!({}), json!({})),
         ]},
         {"id": "design-for-choice", "status": "fail", "facts": joined, "rules": [
@@ -333,6 +334,7 @@ fn facts() -> Vec<Fact> {
         })));
     }
     choices(&mut facts);
+    risks(&mut facts);
     facts.push(fact(json!({
         "kind": "coverage", "strategy": "ranker_v2", "decisions": 200_000, "judged": 180_000, "share": 0.9,
         "gaps": {"unknown_subject": 15_000, "unmapped_input": 5_000},
@@ -365,6 +367,63 @@ fn facts() -> Vec<Fact> {
         })));
     }
     facts
+}
+
+fn risks(facts: &mut Vec<Fact>) {
+    let classes = |sizes: [u64; 4]| {
+        json!({
+            "count": 1_204, "k_min": 1, "k_p5": 1, "k_median": 7, "unique": sizes[0], "under_k": sizes[0] + sizes[1],
+            "share_unique": sizes[0] as f64 / 9_000.0, "share_under_k": (sizes[0] + sizes[1]) as f64 / 9_000.0,
+            "sizes": [
+                {"from": 1, "to": 1, "subjects": sizes[0]}, {"from": 2, "to": 4, "subjects": sizes[1]},
+                {"from": 5, "to": 9, "subjects": sizes[2]}, {"from": 10, "to": null, "subjects": sizes[3]},
+            ],
+        })
+    };
+    let quasi = |field: &str, context: &str, column: Option<&str>| json!({"field": field, "contexts": [context], "column": column, "mapped_at": {"path": "map/shop.yml", "line": 7}});
+    facts.push(fact(json!({
+        "kind": "reidentification", "strategy": "ranker_v2",
+        "quasi_identifiers": [
+            quasi("shop.people.age", "web", Some("age")), quasi("loyalty.cards.postcode", HOSTILE[5], Some("zip")),
+            quasi(HOSTILE[0], "web", None),
+        ],
+        "contexts": ["loyalty", "web"], "missing": [HOSTILE[0]], "unmapped": [HOSTILE[1]], "k": 5, "subjects": 9_000,
+        "subjects_missing": 61, "suppressed": false, "joined": classes([1_210, 2_300, 990, 4_500]),
+        "before": [
+            {"context": "web", "classes": classes([0, 3, 40, 8_957])},
+            {"context": HOSTILE[5], "classes": classes([12, 104, 980, 7_904])},
+        ],
+        "increment_unique": 0.133, "increment_under_k": 0.377, "under_k_at_most": 0.394,
+        "diversity": [{
+            "field": "pharmacy.orders.item", "values": 9, "l_distinct": 1, "l_entropy": 1.0, "t": 0.71, "alike": 1_340,
+            "share_alike": 0.149,
+        }],
+        "special_missing": [HOSTILE[2]],
+    })));
+    facts.push(fact(json!({
+        "kind": "reidentification", "strategy": "bestsellers", "quasi_identifiers": [], "contexts": [], "missing": [],
+        "unmapped": [], "k": 5, "subjects_missing": 0, "suppressed": false, "before": [], "diversity": [],
+        "special_missing": [],
+    })));
+    for (field, attribute, comparison, strength) in [
+        ("loyalty.cards.postcode", Some("origin"), "measured", Some((0.52, 0.47, 0.57))),
+        ("shop.people.age", Some("origin"), "measured", Some((0.06, 0.0, 0.11))),
+        (HOSTILE[5], Some(HOSTILE[1]), "measured", Some((0.29, 0.18, 0.41))),
+        ("shop.people.age", Some("age_band"), "itself", None),
+        ("shop.events.product_id", None, "not_at_hand", None),
+    ] {
+        facts.push(fact(json!({
+            "kind": "proxy", "strategy": "ranker_v2", "field": field, "inputs": ["shop.people.age", HOSTILE[0]],
+            "column": attribute.map(|_| "zip"), "attribute": attribute, "comparison": comparison,
+            "statistic": strength.map(|_| "cramers_v"), "strength": strength.map(|(estimate, low, high)| json!({
+                "estimate": estimate, "low": low, "high": high, "level": 0.95, "method": "score_delta",
+            })),
+            "uncorrected": strength.map(|s| s.0 + 0.01), "p_value": strength.map(|_| 0.001),
+            "q_value": strength.map(|_| 0.004), "subjects": strength.map(|_| 8_700), "unknown": strength.map(|_| 300),
+            "levels": strength.map(|_| 50), "levels_merged": strength.map(|_| 31),
+            "attribute_levels": strength.map(|_| 4), "mapped_at": {"path": "map/shop.yml", "line": 21},
+        })));
+    }
 }
 
 fn purpose(strategy: &str, declared: bool, purpose: Option<&str>) -> Fact {

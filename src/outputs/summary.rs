@@ -108,7 +108,8 @@ fn strategy(record: &Record, finding: &Finding) -> String {
     record.facts.get(finding.fact).and_then(|fact| fact.identity().remove("strategy")).unwrap_or_default()
 }
 
-/// The order of findings of one severity: by the decisions concerned, then by how far a ratio is from 1.
+/// The order of findings of one severity: by the decisions concerned, then by how far a ratio is from 1, or how
+/// great a risk.
 fn weight(record: &Record, finding: usize) -> (Reverse<u64>, Reverse<u64>) {
     let fact = record.findings.get(finding).and_then(|finding| record.facts.get(finding.fact));
     let decisions = match fact {
@@ -120,6 +121,8 @@ fn weight(record: &Record, finding: usize) -> (Reverse<u64>, Reverse<u64>) {
     };
     let gap = match fact {
         Some(Fact::OutcomeParity(of)) => of.ratio.as_ref().map_or(0.0, |ratio| ratio.estimate.ln().abs()),
+        Some(Fact::Reidentification(of)) => of.joined.as_ref().map_or(0.0, |joined| joined.share_under_k),
+        Some(Fact::Proxy(of)) => of.strength.as_ref().map_or(1.0, |strength| strength.estimate),
         _ => 0.0,
     };
     // Finite, positive floats sort as their bits do.

@@ -2,12 +2,16 @@
 //!
 //! The results are small tables; facts are made from them in plain Rust.
 
+pub mod association;
 pub mod choice;
 pub mod consent;
 pub mod consent_strings;
 pub mod explanations;
+pub mod exposure;
 pub mod log;
 pub mod outcomes;
+pub mod profiles;
 pub mod prompts;
+pub mod reidentification;
 pub mod static_joins;
 pub mod uses;

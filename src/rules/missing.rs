@@ -58,6 +58,15 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
         }
         "explanation" => missing("no column of the log says whether an explanation was shown (`explained`)"),
         "prompt" => missing("no consent prompts were handed over (`evidence.prompts`)"),
+        "reidentification" | "proxy" if !given(facts, "data_map") => missing("no data map was handed over"),
+        "reidentification" if fields().count() == 0 => {
+            missing("no strategy declares an input, and no row of the log names one")
+        }
+        "reidentification" => missing("the data map marks no field as a quasi-identifier (`quasi_identifier: true`)"),
+        "proxy" => missing(
+            "no input was set beside a protected attribute: that takes columns of `subjects` that say which field they hold \
+             (`fields`), and attributes (`measure.protected` or `measure.segments`)",
+        ),
         "outcome_parity" => missing(
             "nothing was compared: that takes a segment (`measure.segments`) and an outcome column in the log (`clicked`, \
              `converted` or `revenue`)",

@@ -1,8 +1,9 @@
 //! Intervals, tests and corrections. No word of the domain: counts and sums in, numbers with their uncertainty out.
 //!
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
-//! is a unit: [`proportion`]. Over many tests: [`multiple`].
+//! is a unit: [`proportion`]. How two variables go together: [`association`]. Over many tests: [`multiple`].
 
+pub mod association;
 #[cfg(test)]
 mod coverage;
 pub mod multiple;
@@ -32,7 +33,7 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe` or `katz`.
+    /// `newcombe`, `katz` or `score_delta`.
     pub method: String,
 }
 

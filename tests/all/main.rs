@@ -11,6 +11,7 @@ mod lineage_kinds;
 mod open_bandit;
 mod readers;
 mod receipts;
+mod reidentification;
 mod scan;
 mod sql_conformance;
 mod storefront;

@@ -2,8 +2,8 @@
 //! dbt manifest.
 //!
 //! fideslang ignores keys that it does not know, and so does this reader, so that a file of Fides loads unchanged. Our
-//! own keys are `meta.context` (dataset), `fides_meta.context`, `derived_from`, `breaker`, `special`, `collected_for`
-//! and `identifiability` (field); a key that is nearly one of them is an error, for a misspelt one would be ignored.
+//! own keys are `meta.context` (dataset), `fides_meta.context`, `derived_from`, `breaker`, `special`, `collected_for`,
+//! `identifiability` and `quasi_identifier` (field); a key that is nearly one of them is an error, for a misspelt one would be ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,6 +43,10 @@ pub struct MappedField {
     /// Whether the map names the context; else the dataset's key stands for it.
     pub context_declared: bool,
     pub special: bool,
+    /// Whether it helps to tell people apart when it is put together with others (Sweeney 2002).
+    pub quasi_identifier: bool,
+    /// fideslang's type of the values, e.g. `string` or `integer`, if stated.
+    pub data_type: Option<String>,
     pub identifiability: Option<String>,
     pub collected_for: Vec<String>,
     pub retention: Option<String>,
@@ -336,6 +340,20 @@ policy:
         assert!(map.fields.contains_key("crm.people.orders.total"));
         assert!(map.fields["crm.people.favourite_food"].categories.is_empty());
         assert_eq!(map.declarations.len(), 1);
+    }
+
+    #[test]
+    fn a_mark_is_true_or_false() {
+        let marked = |mark: &str| {
+            let field =
+                format!("name: views\n            fides_meta: {{quasi_identifier: {mark}, data_type: integer}}");
+            parse(&MAP.replace("name: views", &field))
+        };
+        let views = marked("true").unwrap().fields["web.events.views"].clone();
+        assert!(views.quasi_identifier && !parse(MAP).unwrap().fields["web.events.views"].quasi_identifier);
+        assert_eq!(views.data_type.as_deref(), Some("integer"));
+        let error = marked("'yes'").unwrap_err().to_string();
+        assert!(error.contains("map.yaml:9") && error.contains("`quasi_identifier` must be true or false"), "{error}");
     }
 
     #[test]

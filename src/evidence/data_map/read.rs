@@ -14,7 +14,8 @@ use crate::yaml::{At, Document};
 /// Our keys of a dataset's `meta`.
 const DATASET_KEYS: [&str; 2] = ["context", "collected_for"];
 /// Our keys of a field's `fides_meta`.
-const FIELD_KEYS: [&str; 6] = ["context", "derived_from", "breaker", "special", "collected_for", "identifiability"];
+const FIELD_KEYS: [&str; 7] =
+    ["context", "derived_from", "breaker", "special", "collected_for", "identifiability", "quasi_identifier"];
 
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct File {
@@ -183,7 +184,7 @@ impl Reader<'_> {
             Some(own) => self.categories(Some(own)),
             None => self.known(inherited.categories),
         };
-        let marked = self.value(&both, "special").and_then(|v| v.value.as_bool()).unwrap_or(false);
+        let marked = self.flag(&both, "special");
         let mut collected_for = self.texts(&both, "collected_for");
         if collected_for.is_empty() {
             collected_for.clone_from(&inherited.collected_for);
@@ -194,6 +195,8 @@ impl Reader<'_> {
             categories,
             context_declared: own_context.is_some() || inherited.context_declared,
             context: own_context.unwrap_or_else(|| inherited.context.clone()),
+            quasi_identifier: self.flag(&both, "quasi_identifier"),
+            data_type: self.value(&both, "data_type").and_then(|at| at.value.as_str()).map(str::to_owned),
             identifiability: self
                 .text(&both, "identifiability")
                 .or_else(|| field.data_qualifier.clone())
@@ -243,6 +246,14 @@ impl Reader<'_> {
 
     fn value<'v>(&self, metas: &[Option<&'v Meta>], key: &str) -> Option<&'v At<Value>> {
         metas.iter().flatten().find_map(|meta| meta.get(key))
+    }
+
+    fn flag(&mut self, metas: &[Option<&Meta>], key: &str) -> bool {
+        let Some(value) = self.value(metas, key) else { return false };
+        value.value.as_bool().unwrap_or_else(|| {
+            self.problems.push(self.document.problem(value, format!("`{key}` must be true or false")));
+            false
+        })
     }
 
     fn text(&mut self, metas: &[Option<&Meta>], key: &str) -> Option<String> {

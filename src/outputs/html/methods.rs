@@ -61,6 +61,17 @@ const METHODS: &[Method] = &[
         source: "Katz, Baptista, Azen and Pike 1978",
     },
     Method {
+        id: "score_delta",
+        title: "How closely an input goes with an attribute",
+        words: "Both Cramér's V, for values that are groups, and the correlation ratio, for numbers, are roots of a share x \
+            from 0 to 1 that chance alone makes greater than 0. What chance makes of it is taken off: y is what is left. The \
+            limits are all x that y does not rule out, given the variance a where nothing goes together and the variance \
+            b·x that grows with it.",
+        formula: "V² = max(0, χ² ÷ n − (r − 1)(c − 1) ÷ (n − 1)) ÷ (min(r̃, c̃) − 1), r̃ = r − (r − 1)² ÷ (n − 1);  η² = \
+            between ÷ total variance;  limits: (y − x)² = z²·(a + b·x)",
+        source: "Bergsma 2013; Fisher 1925; Kelley 1935; the variances by the delta method, the limits after Wilson 1927",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \
@@ -75,6 +86,12 @@ const METHODS: &[Method] = &[
 pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
     let mut names = BTreeSet::new();
     for fact in &record.facts {
+        if let Fact::Proxy(fact) = fact {
+            names.extend(fact.strength.iter().map(|strength| strength.method.clone()));
+            if fact.q_value.is_some() {
+                names.insert("benjamini_hochberg".into());
+            }
+        }
         let Fact::OutcomeParity(fact) = fact else { continue };
         let favoured = fact.most_favoured.as_ref().and_then(|favoured| favoured.ratio.as_ref());
         let intervals = [&fact.rate, &fact.reference_rate, &fact.ratio, &fact.difference];

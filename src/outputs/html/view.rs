@@ -11,6 +11,7 @@ use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
+use super::risks::{Risks, risks};
 use super::verdict_name;
 use crate::facts::Fact;
 use crate::facts::coverage::Coverage;
@@ -38,6 +39,7 @@ pub struct Page<'a> {
     pub purposes: Vec<Row<'a, Purpose>>,
     pub fields: Vec<FieldGroup<'a>>,
     pub scan: Scan<'a>,
+    pub risks: Risks<'a>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
     pub choice: Choice<'a>,
@@ -187,6 +189,7 @@ impl<'a> Page<'a> {
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
             fields: fields(record, &states),
             scan: scan(record, &states),
+            risks: risks(record, &states),
             uses: uses(record, &states),
             coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
@@ -243,6 +246,8 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Alternative(_) => ("alternatives to being profiled", Some(Step::DesignForChoice)),
         Fact::Explanation(_) => ("explanations shown", Some(Step::DesignForChoice)),
         Fact::Prompt(_) => ("consent prompts", Some(Step::DesignForChoice)),
+        Fact::Reidentification(_) => ("how far inputs tell people apart", Some(Step::AssessRisks)),
+        Fact::Proxy(_) => ("inputs beside protected attributes", Some(Step::AssessRisks)),
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
