@@ -1,6 +1,7 @@
 //! Every integration test, in one binary: each more would cost a link of the engine.
 
 mod bad_input;
+mod before_release;
 mod choice;
 mod consent;
 mod consent_strings;

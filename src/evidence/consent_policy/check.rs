@@ -71,6 +71,8 @@ impl Document<ConsentPolicy> {
         }
         problems.extend(super::strings::check(self, taxonomy, &contexts));
         problems.extend(self.repeated_categories());
+        problems.extend(self.repeated_purposes());
+        problems.extend(self.unreachable_combinations());
         problems.extend(self.shadowed_combinations());
         all_clear(problems)
     }
@@ -94,6 +96,49 @@ impl Document<ConsentPolicy> {
             }
         }
         problems
+    }
+
+    /// Two clauses for one purpose that both state its grace, or its notices: only one of them could hold.
+    fn repeated_purposes(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, clause) in self.value.purposes.iter().enumerate() {
+            for earlier in
+                self.value.purposes[..index].iter().filter(|earlier| earlier.purpose.value == clause.purpose.value)
+            {
+                let both = [
+                    (clause.grace.is_some() && earlier.grace.is_some(), "grace"),
+                    (!clause.notice_versions.is_empty() && !earlier.notice_versions.is_empty(), "notice_versions"),
+                ];
+                for (_, key) in both.into_iter().filter(|(twice, _)| *twice) {
+                    let message =
+                        format!("`{}` states its `{key}` in line {} already", *clause.purpose, earlier.purpose.line);
+                    problems.push(self.problem(&clause.purpose, message).help("keep one of the two"));
+                }
+            }
+        }
+        problems
+    }
+
+    /// A combination clause that can never decide, because nothing may link any of its contexts.
+    fn unreachable_combinations(&self) -> Vec<Problem> {
+        let policy = &self.value;
+        let apart =
+            |context: &At<String>| {
+                policy.combinations.unlinkable.iter().find(|clause| {
+                    clause.by.is_empty() && policy.canonical(&clause.context) == policy.canonical(context)
+                })
+            };
+        let problem = |clause: &CombinationClause| {
+            let kept: Vec<_> = clause.contexts.iter().filter_map(apart).collect();
+            // A pair is left as long as two of its contexts may be linked.
+            let left = clause.contexts.len() - kept.len();
+            let (first, by) = (clause.contexts.first()?, kept.first().filter(|_| left < 2)?);
+            let line = by.context.line;
+            let message =
+                format!("this combination never decides: line {line} keeps `{}` apart from all others", *by.context);
+            Some(self.problem(first, message).help("take the context out of one of the two"))
+        };
+        policy.combinations.clauses.iter().filter_map(problem).collect()
     }
 
     /// A combination clause that can never decide, because a later one speaks for all its pairs and purposes.
@@ -133,5 +178,63 @@ impl Document<ConsentPolicy> {
         let consent = matches!(clause.basis, LegalBasis::Consent | LegalBasis::ExplicitConsent);
         (!consent && clause.reason.as_deref().is_none_or(|r| r.trim().is_empty()))
             .then(|| self.problem(first, "a combination without consent needs a `reason`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::data_map;
+    use crate::manifest::Manifest;
+
+    const MAP: &str = "
+dataset:
+  - {fides_key: web, collections: [{name: t, fields: [{name: e, data_categories: [user.contact.email], fides_meta: {identity: email}}]}]}
+  - {fides_key: app, collections: [{name: t, fields: [{name: e, data_categories: [user.contact.email], fides_meta: {identity: email}}]}]}
+  - {fides_key: broker, collections: [{name: t, fields: [{name: e, data_categories: [user.contact.email], fides_meta: {identity: email}}]}]}
+";
+
+    const MANIFEST: &str = "
+probity: 1
+system: {name: Shop, owner: me}
+purposes: [{id: personalize.content}]
+evidence: {}
+";
+
+    /// What is wrong with a policy of these further lines.
+    fn told(lines: &str) -> String {
+        let text = format!("version: '1'\npurposes:\n  - {{purpose: personalize, grace: 1h, categories: []}}\n{lines}");
+        let policy = Document::<ConsentPolicy>::parse(std::path::Path::new("policy.yaml"), text).unwrap();
+        let manifest = Document::<Manifest>::parse(std::path::Path::new("audit.yaml"), MANIFEST).unwrap().value;
+        let map = data_map::parse(MAP).unwrap();
+        policy.check(&Taxonomy::fideslang().unwrap(), &manifest, &map).err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn clauses_that_contradict_each_other_or_never_decide_are_told_with_their_line() {
+        assert_eq!(told(""), "");
+        let twice = told("  - {purpose: personalize, grace: 2h, categories: []}\n");
+        assert!(twice.starts_with("policy.yaml:4:") && twice.contains("`grace` in line 3"), "{twice}");
+        let clause = "{contexts: [web, broker], basis: contract, reason: one}";
+        let apart = told(&format!("combinations:\n  clauses: [{clause}]\n  unlinkable: [{{context: broker}}]\n"));
+        assert!(apart.starts_with("policy.yaml:5:") && apart.contains("line 6 keeps `broker` apart"), "{apart}");
+        let clause = "{contexts: [web, app, broker], basis: contract, reason: one}";
+        let apart = told(&format!("combinations:\n  clauses: [{clause}]\n  unlinkable: [{{context: broker}}]\n"));
+        assert_eq!(apart, "", "web and app may still be combined");
+    }
+
+    #[test]
+    fn what_a_clause_lacks_or_says_twice_is_told() {
+        let neither = told("  - {purpose: personalize.content, categories: [{category: user.contact}]}\n");
+        assert!(neither.starts_with("policy.yaml:4:") && neither.contains("has no `basis`"), "{neither}");
+        let both = "{category: user.contact, basis: consent, prohibited: true}";
+        let both = told(&format!("  - {{purpose: personalize.content, categories: [{both}]}}\n"));
+        assert!(both.contains("has a `basis` and is `prohibited`"), "{both}");
+        let by = told("combinations: {unlinkable: [{context: broker, by: [emial]}]}\n");
+        assert!(by.contains("did you mean `email`"), "{by}");
+        let minors = told("minors: {age_limit: 16, purposes: [marketing]}\n");
+        assert!(minors.contains("the manifest does not declare"), "{minors}");
+        let signal = told("global_privacy_control: {purposes: [personalise]}\n");
+        assert!(signal.contains("did you mean `personalize`"), "{signal}");
     }
 }

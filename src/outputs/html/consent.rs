@@ -101,17 +101,18 @@ fn grouped<'a, F>(
     states: &States,
     of_kind: impl Fn(&'a Fact) -> Option<Judgeable<'a, F>>,
 ) -> BTreeMap<(&'a str, &'a str), Vec<Row<'a, F>>> {
-    let mut groups: BTreeMap<(&str, &str), Vec<(&Judged, Row<'a, F>)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), Vec<Row<'a, F>>> = BTreeMap::new();
+    let mut without: BTreeMap<usize, u64> = BTreeMap::new();
     for (index, fact) in record.facts.iter().enumerate() {
         let Some((fact, strategy, purpose, counts)) = of_kind(fact) else { continue };
+        without.insert(index, counts.events_without_consent);
         let row = Row { index, fact, state: states.of(index), bar: shares(&parts(counts)) };
-        groups.entry((strategy, purpose)).or_default().push((counts, row));
+        groups.entry((strategy, purpose)).or_default().push(row);
     }
-    let sorted = groups.into_iter().map(|(key, mut rows)| {
-        rows.sort_by_key(|(counts, row)| Reverse((states.rank(row.index), counts.events_without_consent)));
-        (key, rows.into_iter().map(|(_, row)| row).collect())
-    });
-    sorted.collect()
+    for rows in groups.values_mut() {
+        rows.sort_by_key(|row| Reverse((states.rank(row.index), without[&row.index])));
+    }
+    groups
 }
 
 fn parts(counts: &Judged) -> [Share; 5] {
