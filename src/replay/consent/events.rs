@@ -41,21 +41,25 @@ pub async fn view(engine: &Engine, sources: Sources, policies: &Policies, manife
     engine.view("said", &parts.join(" UNION ALL ")).await?;
     // Each event with the id that said it, from when on that counts for the subject, and whether the subject has
     // several ids.
-    let own = |linked: &str| {
-        format!("SELECT s.*, s.subject_id AS id, CAST({EVER} AS BIGINT) AS linked_at, {linked} AS linked FROM said s")
+    let own = |linked: &str, since: &str| {
+        format!(
+            "SELECT s.*, s.subject_id AS id, CAST({EVER} AS BIGINT) AS linked_at, {since} AS linked_since, \
+             {linked} AS linked FROM said s"
+        )
     };
     let events = if sources.links {
         engine.view("linked_ids", &linked_ids()).await?;
         let names = SCOPE.map(|column| format!("s.{column}")).join(", ");
         format!(
-            "{} LEFT JOIN (SELECT DISTINCT subject_id FROM linked_ids) l ON s.subject_id = l.subject_id UNION ALL \
+            "{} LEFT JOIN (SELECT subject_id, min(linked_at) AS since FROM linked_ids GROUP BY subject_id) l \
+             ON s.subject_id = l.subject_id UNION ALL \
              SELECT l.subject_id, s.timestamp, s.status, {names}, s.\"explicit\", s.parental, s.expires, s.mechanism, \
-             s.subject_id AS id, l.linked_at, CAST(1 AS BIGINT) AS linked \
+             s.subject_id AS id, l.linked_at, l.linked_at AS linked_since, CAST(1 AS BIGINT) AS linked \
              FROM said s JOIN linked_ids l ON s.subject_id = l.id",
-            own("CAST(CASE WHEN l.subject_id IS NULL THEN 0 ELSE 1 END AS BIGINT)")
+            own("CAST(CASE WHEN l.subject_id IS NULL THEN 0 ELSE 1 END AS BIGINT)", "l.since")
         )
     } else {
-        own("CAST(0 AS BIGINT)")
+        own("CAST(0 AS BIGINT)", "CAST(NULL AS BIGINT)")
     };
     engine.view("consent_events", &events).await?;
     Ok(true)

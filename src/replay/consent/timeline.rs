@@ -32,7 +32,8 @@ pub fn spans_sql() -> String {
     );
     let (grant, refuse, withdraw) = (Effect::Grant as i64, Effect::Refuse as i64, Effect::Withdraw as i64);
     let events = format!(
-        "SELECT c.subject_id, c.id, c.linked_at, c.linked, {bucket} AS bucket, l.lane, c.timestamp AS at, l.effect, \
+        "SELECT c.subject_id, c.id, c.linked, {bucket} AS bucket, \
+         CASE WHEN l.for_linked = 1 THEN c.linked_since ELSE c.linked_at END AS linked_at, l.lane, c.timestamp AS at, l.effect, \
          CASE WHEN l.effect = {grant} THEN coalesce(c.expires, {never}) END AS expires, l.objection, l.foreign_scope, l.grace, l.word, l.bit \
          FROM (SELECT *, {status} AS code FROM consent_events c) c \
          JOIN scopes s ON {same_scope} \
