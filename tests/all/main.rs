@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod choice;
+mod conformance;
 mod consent;
 mod consent_strings;
 mod fides;
