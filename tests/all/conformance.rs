@@ -48,6 +48,7 @@ enum Verdict {
     Fail,
     Gap,
     InGrace,
+    NotJudged,
     Pass,
 }
 
@@ -57,6 +58,7 @@ impl Verdict {
             Self::Fail => "fail",
             Self::Gap => "gap",
             Self::InGrace => "in grace",
+            Self::NotJudged => "not judged",
             Self::Pass => "pass",
         }
     }
@@ -149,12 +151,15 @@ impl Case {
     /// The verdict that follows from what the case expects of facts and rules.
     fn follows(&self) -> Verdict {
         let Expected { facts, fails, not_evidenced, .. } = &self.expected;
+        let count = |name: &str| facts.iter().any(|fact| fact.get(name).is_some());
         if fails.keys().any(|rule| !GAPS.contains(&rule.as_str())) {
             Verdict::Fail
         } else if !fails.is_empty() || !not_evidenced.is_empty() {
             Verdict::Gap
-        } else if facts.iter().any(|fact| fact.get("events_in_grace").is_some()) {
+        } else if count("events_in_grace") {
             Verdict::InGrace
+        } else if count("events_before_policy") {
+            Verdict::NotJudged
         } else {
             Verdict::Pass
         }
@@ -236,7 +241,7 @@ fn what_must_not_be_flagged_is_not() {
 
 #[test]
 fn further_cases_hold() {
-    conform("a", &[Verdict::Fail, Verdict::Gap, Verdict::InGrace, Verdict::Pass]);
+    conform("a", &[Verdict::Fail, Verdict::Gap, Verdict::InGrace, Verdict::NotJudged, Verdict::Pass]);
 }
 
 #[test]
