@@ -20,17 +20,18 @@ pub struct Coverage {
     pub judged: u64,
     /// `judged` as a share of the decisions since the policy took effect, from 0 to 1; null when there are none.
     pub share: Option<f64>,
-    /// The others, by the first reason that holds: `undeclared_strategy`, `before_policy`, `unmapped_input`,
-    /// `unknown_subject` (in no consent record, where one is needed), `unknown_age`.
+    /// The others, by the first reason that holds: `undeclared_strategy`, `before_policy`, `unmapped_input`
+    /// (or an input made of a table that nobody mapped), `unknown_subject` (in no consent record, where one is needed),
+    /// `unknown_age`.
     pub gaps: BTreeMap<String, u64>,
 }
 
 impl FactKind for Coverage {
     const NAME: &'static str = "coverage";
     const DOC: &'static str = "One fact per strategy that decided. A decision is judged whole when its strategy is declared, a \
-        version of the policy was in force, every input is mapped, the person is in the consent records wherever consent \
-        is asked, and the age is known wherever it matters. Every other decision is counted under the first reason that \
-        holds. A verdict about consent says something of the judged decisions only.";
+        version of the policy was in force, every input is mapped with all that it is made of, the person is in the \
+        consent records wherever consent is asked, and the age is known wherever it matters. Every other decision is \
+        counted under the first reason that holds. A verdict about consent says something of the judged decisions only.";
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

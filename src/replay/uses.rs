@@ -49,6 +49,11 @@ impl Use {
         written.read(manifest, map)
     }
 
+    /// Whether the data map knows all inputs, and every table that lineage makes them of.
+    pub fn is_mapped(&self) -> bool {
+        self.unmapped.is_empty() && self.resolved.unknown.is_empty()
+    }
+
     /// The jurisdiction that decides, and its name in facts.
     pub fn jurisdiction_name<'a>(&'a self, manifest: &'a Manifest) -> &'a str {
         match (self.jurisdiction.as_str(), manifest.system.jurisdiction.as_deref()) {

@@ -74,7 +74,7 @@ impl Replay<'_> {
             let mut gap = [
                 (used.asked.is_empty(), Gap::UndeclaredStrategy),
                 (version.is_err(), Gap::BeforePolicy),
-                (!used.usage.unmapped.is_empty(), Gap::UnmappedInput),
+                (!used.usage.is_mapped(), Gap::UnmappedInput),
             ]
             .into_iter()
             .find_map(|(holds, gap)| holds.then_some(gap));
