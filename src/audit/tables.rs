@@ -81,7 +81,9 @@ impl Tables {
             table.within(measure.max_rejected, &declared.manifest, role)?;
             tables.0.insert(role, table);
         }
-        tables.check_columns(declared)?;
+        if scope == Scope::Whole {
+            tables.check_columns(declared)?;
+        }
         if let Some(table) = tables.0.get_mut(&Role::Recommendations) {
             progress.start("finding decisions", 0);
             log::prepare(engine, table, measure.unit).await?;

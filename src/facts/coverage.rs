@@ -13,11 +13,13 @@ use crate::replay::consent::{Code, Gap, Matter, Tallies};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Coverage {
     pub strategy: String,
+    /// Whether the manifest declares the strategy; else nothing of it can be judged.
+    pub declared: bool,
     pub decisions: u64,
     /// Decisions that could be judged whole.
     pub judged: u64,
-    /// `judged` / `decisions`, from 0 to 1.
-    pub share: f64,
+    /// `judged` as a share of the decisions since the policy took effect, from 0 to 1; null when there are none.
+    pub share: Option<f64>,
     /// The others, by the first reason that holds: `undeclared_strategy`, `before_policy`, `unmapped_input`,
     /// `unknown_subject` (in no consent record, where one is needed), `unknown_age`.
     pub gaps: BTreeMap<String, u64>,
@@ -51,9 +53,10 @@ pub fn measure(tallies: &BTreeMap<Matter, Tallies>) -> Vec<Coverage> {
         let events = counted.of(Code::All).events;
         let fact = facts.entry(strategy).or_insert_with(|| Coverage {
             strategy: strategy.clone(),
+            declared: *gap != Some(Gap::UndeclaredStrategy),
             decisions: 0,
             judged: 0,
-            share: 0.0,
+            share: None,
             gaps: BTreeMap::new(),
         });
         fact.decisions += events;
@@ -61,7 +64,10 @@ pub fn measure(tallies: &BTreeMap<Matter, Tallies>) -> Vec<Coverage> {
             None => fact.judged += events,
             Some(gap) => *fact.gaps.entry(Gap::id(*gap).to_owned()).or_default() += events,
         }
-        fact.share = fact.judged as f64 / fact.decisions.max(1) as f64;
+    }
+    for fact in facts.values_mut() {
+        let before = fact.gaps.get(Gap::BeforePolicy.id()).copied().unwrap_or(0);
+        fact.share = (fact.decisions > before).then(|| fact.judged as f64 / (fact.decisions - before) as f64);
     }
     facts.into_values().collect()
 }

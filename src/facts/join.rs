@@ -253,8 +253,9 @@ pub fn add_static(joins: &mut Vec<Join>, found: Vec<StaticJoin>, policy_name: &s
                 join.link.clone_from(&link);
             }
             merge(&mut join.fields, fields.iter().cloned());
-            let sources = sources.iter().cloned();
-            join.sources.extend(sources.map(|(path, line, run)| Source { path, line, run }));
+            // Where the rows are really joined tells more than where the inputs are declared.
+            let sources = sources.iter().cloned().map(|(path, line, run)| Source { path, line, run });
+            join.sources.splice(0..0, sources);
         }
     }
     joins.sort_by(|a, b| (&a.strategy, &a.contexts).cmp(&(&b.strategy, &b.contexts)));

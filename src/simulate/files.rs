@@ -17,10 +17,11 @@ use super::{DAY, LENGTH_OF_LIST, Options, START};
 use crate::error::{Error, Result};
 
 /// Written as they are.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     ("audit.yaml", include_str!("audit.yaml")),
     ("data-map.yaml", include_str!("data-map.yaml")),
     ("consent-policy.yaml", include_str!("consent-policy.yaml")),
+    ("lineage.jsonl", include_str!("lineage.jsonl")),
 ];
 /// Clicks per million impressions at the mean position.
 const CLICK: u64 = 60_000;

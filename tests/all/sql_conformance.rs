@@ -47,7 +47,7 @@ const POSTGRES: &[Case] = &[
         "f < web",
         "MERGE INTO f USING web w ON f.uid = w.uid WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN MATCHED THEN UPDATE SET a = w.a RETURNING f.uid",
     ),
-    ("-", "DELETE FROM f USING web w WHERE w.uid = f.uid"),
+    ("f < web", "DELETE FROM f USING web w WHERE w.uid = f.uid"),
     (" < web", "SELECT count(*) FILTER (WHERE views > 3), percentile_cont(0.5) WITHIN GROUP (ORDER BY views) FROM web"),
     (" < web", "SELECT data->>'uid', data #>> '{a,b}', tags @> ARRAY['x'], at::date FROM web WHERE data ? 'uid'"),
     (

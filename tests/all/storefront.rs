@@ -87,6 +87,15 @@ fn every_join_has_the_planted_counts() {
     }
     let planted: u64 = joins.iter().map(|j| j["events_without_consent"].as_u64().unwrap()).sum();
     assert!(planted > 300, "the shop has joins to find");
+    // Where it is made, by which key, and how many people it concerns.
+    let findings = run.record["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["rule"] == "non-consented-join").unwrap();
+    let fact = &run.record["facts"][finding["fact"].as_u64().unwrap() as usize];
+    let run_id = "0195f0a1-7c00-7d5e-9a3b-6f1d2c4e8b01";
+    assert_eq!(fact["sources"][0], serde_json::json!({"path": "lineage.jsonl", "line": 1, "run": run_id}));
+    assert_eq!(fact["link"], "loyalty.members.email_hash = web.accounts.email (hashed e-mail)");
+    let people = format!("({} of ", fact["subjects_without_consent"]);
+    assert!(finding["message"].as_str().unwrap().contains(&people), "{finding}");
 }
 
 #[test]

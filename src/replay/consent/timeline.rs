@@ -3,8 +3,8 @@
 use super::lanes::{Effect, Status};
 use super::{SCOPE, mask_columns};
 
-/// Before and after every time, in microseconds.
-const EVER: (i64, i64) = (-9_000_000_000_000_000_000, 9_000_000_000_000_000_000);
+/// After every time, in microseconds.
+const NEVER: i64 = 9_000_000_000_000_000_000;
 
 /// Subjects are spread over this many partitions of a window: one partition each would be slow for millions of them.
 const BUCKETS: u32 = 64;
@@ -18,7 +18,7 @@ fn bucket(subject: &str) -> String {
 
 /// The plan of the spans: what each lane of a subject is from `at` until `next`.
 pub fn spans_sql() -> String {
-    let (_, never) = EVER;
+    let never = NEVER;
     let status = format!(
         "CASE WHEN c.status IN ('given', 'renewed') \
           THEN {} + CASE WHEN c.\"explicit\" = 1 THEN 1 ELSE 0 END + CASE WHEN c.parental = 1 THEN 2 ELSE 0 END \
@@ -82,7 +82,7 @@ pub fn spans_sql() -> String {
 
 /// The plan of the timeline: per subject, the state of all lanes from `since` until just before `until`.
 pub fn timeline_sql(lanes: usize, linked: bool) -> String {
-    let (ever, never) = EVER;
+    let never = NEVER;
     let (grant, refuse) = (Effect::Grant as i64, Effect::Refuse as i64);
     let (withdraw, signal) = (Effect::Withdraw as i64, Effect::Signal as i64);
     let span = |mask: &str, when: &str, since: &str, until: &str| {
@@ -104,7 +104,7 @@ pub fn timeline_sql(lanes: usize, linked: bool) -> String {
     let edges = format!(
         "SELECT subject_id, since AS at, word, mask, bit FROM ({states}) \
          UNION ALL SELECT subject_id, until, word, mask, -bit FROM ({states}) \
-         UNION ALL SELECT DISTINCT subject_id, {ever}, 0, '', 0 FROM consent_events"
+         UNION ALL SELECT subject_id, min(linked_at), 0, '', 0 FROM consent_events GROUP BY subject_id"
     );
     let columns = mask_columns(lanes);
     let sums = columns

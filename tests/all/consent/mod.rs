@@ -10,7 +10,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::Value;
 
 use crate::support::Audit;
-use reference::{Answer, Names, Record, Told, Wish, may_use, objection, worst};
+use reference::{Answer, Names, Record, Told, Wish, linked, may_use, objection, worst};
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -110,7 +110,12 @@ enum Theme {
     Operations,
     /// Two versions of the policy, the second with other graces, notices and rules for minors.
     Versions,
+    /// Two people out of three have a second id, known from a moment on.
+    Links,
 }
+
+/// From here on the second ids are known.
+const LINKED: i64 = START + 5 * HOUR;
 
 struct Draw(ChaCha8Rng);
 
@@ -231,7 +236,7 @@ impl Decision {
     }
 
     /// What becomes of it for a wish where consent is asked, and where it is not.
-    fn ask(&self, records: &[Record], categories: Names, contexts: Names, special: bool, consent: bool) -> Told {
+    fn ask(&self, ids: &[&[Record]], categories: Names, contexts: Names, special: bool, consent: bool) -> Told {
         let minor = self.minor() == Some(true);
         let forbidden = self.second_version() && categories.contains("user.health_and_medical") && contexts.len() == 1;
         if forbidden {
@@ -242,10 +247,14 @@ impl Decision {
         }
         let wish = |parental: bool| self.wish(categories.clone(), contexts.clone(), special, parental);
         let opt_out = self.jurisdiction == "US-CA";
-        match (consent, minor) {
-            (false, _) => objection(records, &wish(false), self.at),
-            (true, false) => may_use(records, &wish(false), opt_out, self.at),
-            (true, true) => match may_use(records, &wish(true), opt_out, self.at) {
+        let judge = |wish: Wish| match (ids, consent) {
+            ([records], true) => may_use(records, &wish, opt_out, self.at),
+            ([records], false) => objection(records, &wish, self.at),
+            _ => linked(ids, &wish, consent, opt_out, self.at),
+        };
+        match consent && minor {
+            false => judge(wish(false)),
+            true => match judge(wish(true)) {
                 (answer, _) if answer >= Answer::Without => (Answer::Minor, None),
                 told => told,
             },
@@ -285,7 +294,7 @@ impl Counts {
         }
     }
 
-    fn compare(&mut self, fact: &Value, name: &str) {
+    fn compare(&mut self, fact: &Value, theme: Theme, name: &str) {
         const FIELDS: [&str; 10] = [
             "events",
             "events_before_policy",
@@ -302,6 +311,10 @@ impl Counts {
             assert_eq!(fact[field], self.by_answer.get(field).copied().unwrap_or(0), "{field} of {name}: {fact}");
         }
         assert_eq!(fact["subjects_without_consent"], self.without.len(), "{name}: {fact}");
+        if theme == Theme::Links {
+            // Which of several nos of one kind is told is no matter of right or wrong.
+            return;
+        }
         self.delays.sort_unstable();
         let rank = |percent: usize| (self.delays.len() * percent).div_ceil(100).max(1) - 1;
         let delay = &fact["withdrawal_delay"];
@@ -322,7 +335,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn decide(&mut self, decision: &Decision, records: &[Record]) {
+    fn decide(&mut self, decision: &Decision, ids: &[&[Record]]) {
         let strategy = format!("s{:02}", decision.strategy);
         let parts = parts(INPUTS[decision.strategy as usize % INPUTS.len()]);
         let mut all = Vec::new();
@@ -339,7 +352,7 @@ impl Expected {
                     "user.account.settings" if minor => (Answer::Minor, None),
                     "user.account.settings" => (Answer::Permitted, None),
                     _ => decision.ask(
-                        records,
+                        ids,
                         Names::from([category]),
                         Names::from([*context]),
                         *special,
@@ -355,7 +368,7 @@ impl Expected {
                 let sides: Vec<_> = parts.iter().filter(|p| p.0 == *a || p.0 == *b).collect();
                 let categories: Names = sides.iter().map(|p| p.1).collect();
                 let special = sides.iter().any(|p| p.2);
-                let told = decision.ask(records, categories, Names::from([*a, *b]), special, true);
+                let told = decision.ask(ids, categories, Names::from([*a, *b]), special, true);
                 count(&format!("{a}+{b}"), "", told);
             }
         }
@@ -374,7 +387,8 @@ impl Expected {
 fn replay_agrees(seed: u64, theme: Theme) -> BTreeSet<&'static str> {
     let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
     let people = 900;
-    let mut records: Vec<Vec<Record>> = (0..people)
+    // The second half are what people said under second ids.
+    let mut records: Vec<Vec<Record>> = (0..people * if theme == Theme::Links { 2 } else { 1 })
         .map(|_| {
             let many = if draw.below(12) == 0 { 0 } else { 1 + draw.below(7) };
             (0..many).map(|_| draw.record(theme)).collect()
@@ -428,12 +442,20 @@ fn replay_agrees(seed: u64, theme: Theme) -> BTreeSet<&'static str> {
             }
             uses += &row;
         }
-        expected.decide(decision, &records[*person]);
+        let second = (theme == Theme::Links && person % 3 > 0 && decision.at >= LINKED)
+            .then(|| records[people + person].as_slice());
+        let ids: Vec<&[Record]> = [records[*person].as_slice()].into_iter().chain(second).collect();
+        expected.decide(decision, &ids);
     }
     let births = (0..people).map(|person| format!("p{person:04},{}\n", BIRTHS[person % BIRTHS.len()]));
     let subjects = format!("subject_id,birth_date\n{}", births.collect::<String>());
+    let mut links = String::from("subject_id,linked_id,timestamp\n");
+    for person in (0..people).filter(|person| theme == Theme::Links && person % 3 > 0) {
+        links += &format!("p{person:04},p{:04},{}\n", people + person, rfc3339(LINKED));
+    }
     let record = Audit::new()
         .with("audit.yaml", manifest(theme))
+        .with("links.csv", links)
         .with("map.yaml", MAP)
         .with("policy.yaml", POLICY)
         .with("policy-2.yaml", POLICY_2)
@@ -443,11 +465,11 @@ fn replay_agrees(seed: u64, theme: Theme) -> BTreeSet<&'static str> {
         .with("log.csv", log)
         .run()
         .record();
-    compare(record, expected, &format!("seed {seed}, {theme:?}"))
+    compare(record, expected, theme, &format!("seed {seed}, {theme:?}"))
 }
 
 /// Compares every count of every fact; returns the answers that occurred.
-fn compare(record: Value, mut expected: Expected, name: &str) -> BTreeSet<&'static str> {
+fn compare(record: Value, mut expected: Expected, theme: Theme, name: &str) -> BTreeSet<&'static str> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let facts = expected.facts.len();
     let mut compared = 0;
@@ -468,7 +490,7 @@ fn compare(record: Value, mut expected: Expected, name: &str) -> BTreeSet<&'stat
         };
         let version = fact["policy_version"].as_str().unwrap_or_default().to_owned();
         let key = (text(&fact["strategy"]), text(&fact["operation"]), what, jurisdiction, version);
-        expected.facts.get_mut(&key).unwrap().compare(fact, &format!("{name}, {key:?}"));
+        expected.facts.get_mut(&key).unwrap().compare(fact, theme, &format!("{name}, {key:?}"));
         compared += 1;
     }
     assert_eq!(compared, facts);
@@ -517,13 +539,18 @@ fn manifest(theme: Theme) -> String {
         let recipient = if theme == Theme::Operations && number.is_multiple_of(4) { ", recipient: adnet" } else { "" };
         manifest += &format!("  - {{ id: s{number:02}, purpose: {PURPOSE}, inputs: [{inputs}]{recipient} }}\n");
     }
-    manifest
+    if theme == Theme::Links {
+        manifest.replace("evidence:\n", "evidence:\n  links: { path: links.csv }\n")
+    } else {
+        manifest
+    }
 }
 
 #[test]
 fn the_replay_agrees_with_a_slow_reference() {
     let mut seen = BTreeSet::new();
-    for (seed, theme) in (1..).zip([Theme::Scopes, Theme::Operations, Theme::Versions, Theme::Scopes, Theme::Versions])
+    for (seed, theme) in
+        (1..).zip([Theme::Scopes, Theme::Operations, Theme::Versions, Theme::Links, Theme::Scopes, Theme::Versions])
     {
         seen.extend(replay_agrees(seed, theme));
     }

@@ -178,6 +178,11 @@ pub fn may_use(records: &[Record], wish: &Wish, opt_out: bool, now: i64) -> Told
 
 /// Where a yes is the default, or none is needed: only an objection counts, and a later grant lifts it.
 pub fn objection(records: &[Record], wish: &Wish, now: i64) -> Told {
+    told(no(records, wish, now).into_iter().collect(), Answer::Objected, Answer::Objected)
+}
+
+/// The no that is in force: what said it, when, and whether the grace has passed.
+fn no(records: &[Record], wish: &Wish, now: i64) -> Option<(Deed, i64, bool)> {
     let mut no: Option<(Deed, i64)> = None;
     for record in in_order(records, now) {
         match record.deed() {
@@ -187,12 +192,39 @@ pub fn objection(records: &[Record], wish: &Wish, now: i64) -> Told {
             _ => {}
         }
     }
-    match no {
-        None => (Answer::Permitted, None),
-        Some((_, at)) if wish.grace > 0 && now <= at + wish.grace => (Answer::InGrace, None),
-        Some((Deed::Signal, at)) => (Answer::Signalled, Some(at)),
-        Some((_, at)) => (Answer::Objected, Some(at)),
+    no.map(|(deed, at)| (deed, at, wish.grace == 0 || now > at + wish.grace))
+}
+
+/// What nos mean together, of a person's several ids.
+fn told(nos: Vec<(Deed, i64, bool)>, withdrawn: Answer, refused: Answer) -> Told {
+    let at = nos.iter().map(|(_, at, _)| *at).max();
+    let past = |wanted: Deed| nos.iter().any(|(deed, _, past)| *past && *deed == wanted);
+    match () {
+        () if past(Deed::Withdraw) => (withdrawn, at),
+        () if past(Deed::Refuse) => (refused, at),
+        () if past(Deed::Signal) => (Answer::Signalled, at),
+        () if !nos.is_empty() => (Answer::InGrace, None),
+        () => (Answer::Permitted, None),
     }
+}
+
+/// The same for a person of several ids, by the records of each: a grant of any counts, and so does a no of any.
+pub fn linked(ids: &[&[Record]], wish: &Wish, consent: bool, opt_out: bool, now: i64) -> Told {
+    let nos = || ids.iter().filter_map(|records| no(records, wish, now)).collect();
+    if !consent || (opt_out && !wish.explicit && !wish.parental) {
+        return told(nos(), Answer::Objected, Answer::Objected);
+    }
+    let each: Vec<Told> = ids.iter().map(|records| may_use(records, wish, opt_out, now)).collect();
+    let best_first = [
+        Answer::Permitted,
+        Answer::InGrace,
+        Answer::AfterWithdrawal,
+        Answer::Signalled,
+        Answer::Without,
+        Answer::Unknown,
+    ];
+    let best = best_first.into_iter().find_map(|answer| each.iter().find(|(own, _)| *own == answer).copied());
+    worst([best.unwrap_or((Answer::Unknown, None)), told(nos(), Answer::AfterWithdrawal, Answer::Without)])
 }
 
 /// The answers to several wishes, as one: the worst, and the earliest no.
