@@ -53,8 +53,12 @@ fn fields(kind: &facts::Kind) -> String {
 }
 
 fn list() -> String {
-    let rules: String = builtin::documented().map(|id| format!("  {id}\n")).collect();
+    let rules = |pack: &builtin::Builtin| {
+        let ids: String = pack.docs.iter().map(|(id, _)| format!("  {id}\n")).collect();
+        format!("Rules of the pack `{}`\n{ids}\n", pack.id)
+    };
+    let rules: String = builtin::BUILTIN.iter().map(rules).collect();
     let kinds: String = facts::KINDS.iter().map(|kind| format!("  {}\n", kind.name)).collect();
     let steps: String = Step::ALL.iter().map(|step| format!("  {}\n", step.id())).collect();
-    format!("Rules\n{rules}\nKinds of facts\n{kinds}\nSteps of the playbook\n{steps}")
+    format!("{rules}Kinds of facts\n{kinds}\nSteps of the playbook\n{steps}")
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::FactKind;
 use super::purpose::Place;
 use crate::error::nearest;
-use crate::evidence::data_map::DataMap;
+use crate::evidence::data_map::{DataMap, Resolved};
+use crate::evidence::taxonomy::covers;
 use crate::findings::Evidence;
 use crate::manifest::Manifest;
 use crate::replay::uses::Use;
@@ -35,6 +36,14 @@ pub struct Field {
     pub identifiability: Option<String>,
     /// What the data was collected for, if stated.
     pub collected_for: Vec<String>,
+    /// What the strategy uses it for; null when the strategy is undeclared.
+    pub purpose: Option<String>,
+    /// Of itself and its sources, those with personal data that were collected for nothing that covers this purpose.
+    #[serde(default)]
+    pub collected_for_other: Vec<String>,
+    /// Of itself and its sources, those with personal data that do not say what it was collected for.
+    #[serde(default)]
+    pub collected_for_unstated: Vec<String>,
     /// How long it is kept, if stated.
     pub retention: Option<String>,
     /// The fields it is derived from, by the data map and by lineage, to any depth.
@@ -98,8 +107,14 @@ pub fn measure(manifest: &Manifest, map: &DataMap, uses: Option<&[Use]>) -> Vec<
         let mapped = map.fields.get(&field);
         let resolved = map.resolve(&field).unwrap_or_default();
         let declared = manifest.strategy(&strategy).is_some_and(|s| s.inputs.iter().any(|input| input.value == field));
+        let purpose = manifest.strategy(&strategy).map(|s| s.purpose.value.clone());
+        let (collected_for_other, collected_for_unstated) =
+            purpose.as_deref().map(|purpose| further_use(map, &field, &resolved, purpose)).unwrap_or_default();
         Field {
             declared,
+            purpose,
+            collected_for_other,
+            collected_for_unstated,
             mapped: mapped.is_some(),
             categories: resolved.categories.iter().cloned().collect(),
             contexts: resolved.contexts().into_iter().collect(),
@@ -124,4 +139,83 @@ pub fn measure(manifest: &Manifest, map: &DataMap, uses: Option<&[Use]>) -> Vec<
         }
     };
     inputs.into_iter().map(one).collect()
+}
+
+/// Of a field and its sources, those with personal data that were collected for other purposes only, and those that do
+/// not say for which. What is derived was collected with its sources, so that it need not say; what a breaker cut off is
+/// no longer in it.
+fn further_use(map: &DataMap, field: &str, resolved: &Resolved, purpose: &str) -> (Vec<String>, Vec<String>) {
+    let (mut other, mut unstated) = (Vec::new(), Vec::new());
+    let sources = resolved.sources.iter().map(String::as_str).filter(|source| *source != field);
+    for name in std::iter::once(field).chain(sources) {
+        let (Some(mapped), Some(own)) = (map.fields.get(name), map.resolve(name)) else { continue };
+        if !own.parts.keys().any(|part| resolved.parts.contains_key(part)) {
+            continue;
+        }
+        if mapped.collected_for.is_empty() {
+            if mapped.derived_from.is_empty() {
+                unstated.push(name.to_owned());
+            }
+        } else if !mapped.collected_for.iter().any(|told| covers(told, purpose)) {
+            other.push(name.to_owned());
+        }
+    }
+    (other, unstated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::data_map::parse;
+
+    const MAP: &str = "
+dataset:
+- fides_key: web
+  meta: {context: web, collected_for: [personalize.content]}
+  collections:
+  - name: events
+    fields:
+    - {name: views, data_categories: [user.behavior.browsing_history]}
+- fides_key: till
+  meta: {context: store, collected_for: [essential.service]}
+  collections:
+  - name: receipts
+    fields:
+    - {name: items, data_categories: [user.behavior.purchase_history]}
+- fides_key: crm
+  meta: {context: web}
+  collections:
+  - name: people
+    fields:
+    - {name: city, data_categories: [user.contact.address.city]}
+- fides_key: features
+  collections:
+  - name: f
+    fields:
+    - {name: taste, fides_meta: {derived_from: [web.events.views, till.receipts.items, crm.people.city]}}
+    - {name: again, fides_meta: {derived_from: [features.f.taste]}}
+    - name: popularity
+      fides_meta:
+        derived_from: [till.receipts.items]
+        breaker: {minimum_group_size: 50, evidence: jobs/popularity.sql}
+    - {name: mixed, fides_meta: {derived_from: [features.f.popularity, web.events.views]}}
+    - {name: price, data_categories: [system.operations]}
+";
+
+    #[test]
+    fn a_use_for_another_purpose_is_told_through_every_derivation_and_no_breaker() {
+        let map = parse(MAP).unwrap();
+        let told = |field: &str, purpose: &str| further_use(&map, field, &map.resolve(field).unwrap(), purpose);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let profiling = "personalize.content.profiling";
+        assert_eq!(told("web.events.views", profiling), (names(&[]), names(&[])));
+        assert_eq!(told("web.events.views", "personalize"), (names(&["web.events.views"]), names(&[])));
+        assert_eq!(told("crm.people.city", profiling), (names(&[]), names(&["crm.people.city"])));
+        for field in ["features.f.taste", "features.f.again"] {
+            assert_eq!(told(field, profiling), (names(&["till.receipts.items"]), names(&["crm.people.city"])));
+        }
+        for field in ["features.f.popularity", "features.f.mixed", "features.f.price"] {
+            assert_eq!(told(field, profiling), (names(&[]), names(&[])), "{field}");
+        }
+    }
 }

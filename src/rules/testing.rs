@@ -323,7 +323,7 @@ mod tests {
     const FACTS: &str = "facts:\n  p: { kind: purpose, strategy: s, declared: true, decisions: 3 }\n";
 
     fn report(tests: &str) -> Result<Report> {
-        let (_, playbook) = packs().next().unwrap();
+        let (_, playbook) = packs().find(|(pack, _)| pack.id == "playbook").unwrap();
         run(&playbook, Path::new("x.test.yaml"), format!("{FACTS}{tests}"))
     }
 
