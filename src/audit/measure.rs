@@ -136,15 +136,7 @@ async fn quality_facts(
     facts.push(evidence_quality::of_documents("data_map", evidence.data_map.len()));
     facts.push(evidence_quality::of_documents("consent_policy", evidence.consent_policy.len()));
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
-    for role in [
-        Role::ConsentRecords,
-        Role::Recommendations,
-        Role::Uses,
-        Role::Links,
-        Role::Subjects,
-        Role::Items,
-        Role::Prompts,
-    ] {
+    for role in Role::ALL {
         let table = tables.0.get(&role);
         if table.is_none() && matches!(role, Role::Uses | Role::Links) {
             continue;

@@ -17,15 +17,7 @@ pub(super) async fn scan_facts(declared: &Declared, tables: &Tables) -> Result<V
     if rows == 0 {
         return Ok(facts);
     }
-    for role in [
-        Role::ConsentRecords,
-        Role::Recommendations,
-        Role::Uses,
-        Role::Links,
-        Role::Subjects,
-        Role::Items,
-        Role::Prompts,
-    ] {
+    for role in Role::ALL {
         if !tables.0.contains_key(&role) {
             continue;
         }

@@ -19,6 +19,17 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 7] = [
+        Self::ConsentRecords,
+        Self::Recommendations,
+        Self::Uses,
+        Self::Links,
+        Self::Subjects,
+        Self::Items,
+        Self::Prompts,
+    ];
+
     pub fn id(self) -> &'static str {
         match self {
             Self::Recommendations => "recommendations",
