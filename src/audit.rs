@@ -69,7 +69,11 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let facts = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
     options.progress.start("judging", 0);
     let context = declared.context(as_of);
-    let judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
+    let mut judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
+    let waivers = match &declared.waivers {
+        Some(waivers) => waivers.apply(&mut judgement.findings, &facts, &declared.packs, as_of),
+        None => Vec::new(),
+    };
     let fail_on = options.fail_on.unwrap_or(declared.manifest.value.gate.fail_on);
     let verdict = rules::verdict(&judgement.findings, &judgement.steps, fail_on, &facts);
     let record = Record {
@@ -84,6 +88,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         steps: judgement.steps,
         facts,
         findings: judgement.findings,
+        waivers,
         verdict,
     };
     options.progress.finish();

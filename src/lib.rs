@@ -17,7 +17,8 @@
 //! - [`facts`]: what was measured, one file per kind. A fact knows no threshold.
 //! - [`rules`]: packs of CEL conditions, type-checked against the facts' schemas before any log is read. Rules measure
 //!   nothing.
-//! - [`findings`], [`record`]: what is wrong or undecided, and `audit.json`, the one product of an audit.
+//! - [`findings`], [`decisions`]: what is wrong or undecided, and what people took on.
+//! - [`record`]: and `audit.json`, the one product of an audit.
 //! - [`outputs`]: the record as JSON, CSV, HTML, terminal text. Outputs compute nothing.
 //!
 //! Below all of them: [`stats`] (no word of the domain), [`scan`] (what personal data looks like), [`playbook`] (the
@@ -26,6 +27,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod decisions;
 pub mod engine;
 pub mod error;
 pub mod evidence;

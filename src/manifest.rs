@@ -43,6 +43,8 @@ pub struct Manifest {
     pub rules: RuleSelection,
     #[serde(default)]
     pub gate: Gate,
+    /// Decisions of people about findings (waivers): a YAML file, relative to this one.
+    pub decisions: Option<At<String>>,
 }
 
 /// What is audited, and who answers for it.

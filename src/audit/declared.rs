@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::tables::Tables;
+use crate::decisions::waivers::Waivers;
 use crate::engine::Engine;
 use crate::error::{Result, all_clear};
 use crate::evidence::columns::Role;
@@ -38,6 +39,8 @@ pub(super) struct Declared {
     /// None when no lineage was handed over.
     pub lineage: Option<Lineage>,
     pub packs: Vec<LoadedPack>,
+    /// None when no decisions were handed over.
+    pub waivers: Option<Waivers>,
     /// What the record calls the manifest.
     pub name: String,
     documents: Vec<(&'static str, PathBuf)>,
@@ -94,8 +97,17 @@ impl Declared {
                 .filter_map(|pack| pack.path.as_ref())
                 .map(|path| ("rule_pack", manifest.resolve(&path.to_string_lossy()))),
         );
+        let waivers = match &manifest.value.decisions {
+            Some(at) => {
+                let path = manifest.resolve(at);
+                let waivers = Waivers::read(&path, at, &packs)?;
+                documents.push(("decisions", path));
+                Some(waivers)
+            }
+            None => None,
+        };
         let name = files::name_of(&manifest, &manifest.path);
-        Ok(Self { manifest, taxonomy, map, policies, lineage, packs, name, documents })
+        Ok(Self { manifest, taxonomy, map, policies, lineage, packs, waivers, name, documents })
     }
 
     /// What lineage combines for the strategies; what it leaves open is listed with what could not be read.
@@ -120,8 +132,8 @@ impl Declared {
         self.map.as_ref().unwrap_or(&EMPTY)
     }
 
-    /// What would be if strategies decided today by what they declare: all of them where there is no log, else those for
-    /// which the lineage combines what no decision of the log shows.
+    /// What would be if strategies decided today by what they declare: those that no decision of a log is of, and those
+    /// for which the lineage combines what no decision shows.
     pub fn today(
         &self,
         have_log: bool,
@@ -133,8 +145,10 @@ impl Declared {
             let of_it = uses.iter().filter(|used| used.usage.strategy == join.strategy);
             of_it.flat_map(|used| &used.asked).any(|asked| asked.pairs.contains_key(&join.contexts))
         };
-        let wanted =
-            |strategy: &str| !have_log || static_joins.iter().any(|join| join.strategy == strategy && !shown(join));
+        let decided = |strategy: &str| uses.iter().any(|used| used.usage.strategy == strategy);
+        let wanted = |strategy: &str| {
+            !have_log || !decided(strategy) || static_joins.iter().any(|join| join.strategy == strategy && !shown(join))
+        };
         let (manifest, map) = (&self.manifest.value, self.map());
         let strategies = manifest.strategies.iter().filter(|strategy| wanted(&strategy.id));
         strategies

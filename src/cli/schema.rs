@@ -19,6 +19,8 @@ enum Of {
     Policy,
     /// A rule pack
     Pack,
+    /// decisions.yaml
+    Decisions,
     /// audit.json
     Record,
     /// The facts of a record
@@ -37,6 +39,7 @@ fn schema(of: Of) -> Schema {
         Of::Manifest => schema_for!(crate::manifest::Manifest),
         Of::Policy => schema_for!(crate::evidence::consent_policy::ConsentPolicy),
         Of::Pack => schema_for!(crate::rules::pack::PackFile),
+        Of::Decisions => schema_for!(crate::decisions::waivers::Decisions),
         Of::Record => schema_for!(crate::record::Record),
         Of::Facts => schema_for!(Vec<crate::facts::Fact>),
     }

@@ -170,6 +170,14 @@ pub fn record() -> Record {
             evidence("subjects", HOSTILE[1], "csv", Some((20_001, 0))),
         ],
         "steps": [], "facts": [], "findings": [],
+        "waivers": [
+            {"rule": "use-needs-basis", "subject": {"strategy": HOSTILE[0], "category": "user.location"}, "reason": HOSTILE[1],
+             "owner": HOSTILE[2], "approved_by": HOSTILE[3], "created": "2026-03-01", "expires": "2026-06-30",
+             "state": "applied", "findings": ["a", "b"], "path": "decisions.yaml", "line": 2},
+            {"rule": "input-mapped", "subject": {"field": HOSTILE[5]}, "reason": "a new feed", "owner": "the feed's team",
+             "approved_by": "privacy", "created": "2026-01-01", "expires": "2026-02-01", "state": "expired",
+             "findings": [], "path": "decisions.yaml", "line": 12},
+        ],
         "verdict": {"status": "failed", "exit_code": 1, "fail_on": "high", "failures": {"critical": 1, "high": 4}, "inconclusive": 3,
             "sentence": "The gate failed: five open findings are of severity high or above."},
     });

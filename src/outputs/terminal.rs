@@ -7,7 +7,7 @@ use super::summary::{by_reason, failing, worst};
 use super::text::{clean, count, day, period};
 use crate::findings::Disposition;
 use crate::playbook::{Step, Verdict};
-use crate::record::{EvidenceFile, GateStatus, Record};
+use crate::record::{EvidenceFile, GateStatus, Record, WaiverState};
 
 /// Columns a line may take.
 const WIDTH: usize = 96;
@@ -29,6 +29,7 @@ pub fn render(record: &Record) -> String {
     undecided(&mut page, record);
     not_evidenced(&mut page, record);
     questions(&mut page, record);
+    waivers(&mut page, record);
     evidence(&mut page, record);
     conclusion(&mut page, record);
     page.text
@@ -76,6 +77,7 @@ fn failures(page: &mut Page, record: &Record) {
         return;
     }
     page.heading(&format!("Findings ({})", count(all as u64)));
+    let width = groups.iter().take(SHOWN).map(|group| group.rule.len()).max().unwrap_or_default();
     for group in groups.iter().take(SHOWN) {
         let word = format!("{} {:<8}", symbol(Verdict::Fail), group.severity.label());
         let mut about = Vec::new();
@@ -88,8 +90,9 @@ fn failures(page: &mut Page, record: &Record) {
         if group.disposition != Disposition::Open {
             about.push(disposition(group.disposition).to_owned());
         }
-        let about = format!("  {}", about.join(", "));
-        page.parts(&[(style(Verdict::Fail), &word), (Style::new(), &format!(" {:<26}", group.rule)), (DIM, &about)]);
+        let about = if about.is_empty() { String::new() } else { format!("  {}", about.join(", ")) };
+        let rule = if about.is_empty() { group.rule.to_owned() } else { format!("{:<width$}", group.rule) };
+        page.parts(&[(style(Verdict::Fail), &word), (Style::new(), &format!(" {rule}")), (DIM, &about)]);
     }
     if let Some(more) = groups.get(SHOWN..).filter(|more| !more.is_empty()) {
         let more: usize = more.iter().map(|group| group.findings.len()).sum();
@@ -154,6 +157,21 @@ fn questions(page: &mut Page, record: &Record) {
     page.heading("For a person: answer these in the report");
     for rule in rules {
         page.line(2, 4, Style::new(), &format!("{} {}: {}", symbol(Verdict::Manual), rule.id, rule.title));
+    }
+}
+
+fn waivers(page: &mut Page, record: &Record) {
+    if record.waivers.is_empty() {
+        return;
+    }
+    page.heading("Waivers");
+    for waiver in &record.waivers {
+        let findings = count(waiver.findings.len() as u64);
+        let told = match waiver.state {
+            WaiverState::Applied => format!("covers {findings} until {}, by {}", waiver.expires, waiver.owner),
+            other => format!("no effect: {}", other.words()),
+        };
+        page.line(2, 4, Style::new(), &format!("{} ({}:{}): {told}", waiver.rule, waiver.path, waiver.line));
     }
 }
 
@@ -306,9 +324,10 @@ mod tests {
         for step in Step::ALL {
             assert!(text.contains(step.title()), "{}", step.id());
         }
-        assert!(text.contains("✗ critical join-needs-consent          ranker_v2\n"), "{text}");
-        assert!(text.contains("use-needs-basis             ranker_v2, 2 findings, waived"), "{text}");
+        assert!(text.contains("✗ critical join-needs-consent   ranker_v2\n"), "{text}");
+        assert!(text.contains("use-needs-basis      ranker_v2, 2 findings, waived"), "{text}");
         assert!(text.contains("- ranker_v2 combined store and web"), "{text}");
+        assert!(text.contains("input-mapped (decisions.yaml:12): no effect: it has expired"), "{text}");
         assert!(text.contains(", at policy.yaml:12"));
         assert!(text.contains("○ outcome-four-fifths: "));
         assert!(text.contains("□ the log has no column `provider`: exposure-by-provider"));

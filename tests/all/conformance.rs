@@ -194,7 +194,7 @@ fn each_strategy(fact: &Value) -> Vec<Value> {
     vec![if serves { with("operation", &"serve".into()) } else { fact.clone() }]
 }
 
-/// The rules that gave this verdict, and the strategies of the facts that they gave it to.
+/// The rules that gave this verdict, and the strategies of the facts that they gave it to; what is waived left out.
 fn told(record: &Value, verdict: &str, of: impl Fn(&str, &str) -> bool) -> Strategies {
     let mut told = Strategies::new();
     for step in record["steps"].as_array().expect("steps") {
@@ -202,6 +202,12 @@ fn told(record: &Value, verdict: &str, of: impl Fn(&str, &str) -> bool) -> Strat
             let (on, id) = (rule["on"].as_str().unwrap_or_default(), rule["id"].as_str().expect("an id"));
             let facts = rule["verdicts"][verdict].as_array().filter(|_| of(on, id));
             for index in facts.into_iter().flatten() {
+                let waived = record["findings"].as_array().expect("findings").iter().any(|finding| {
+                    finding["rule"] == id && finding["fact"] == *index && finding["disposition"] == "waived"
+                });
+                if waived {
+                    continue;
+                }
                 let index = usize::try_from(index.as_u64().expect("an index")).expect("an index");
                 let strategy = record["facts"][index]["strategy"].as_str().unwrap_or_default();
                 told.entry(id.to_owned()).or_default().insert(strategy.to_owned());

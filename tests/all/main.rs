@@ -18,3 +18,4 @@ mod scan;
 mod sql_conformance;
 mod storefront;
 mod support;
+mod waivers;
