@@ -13,7 +13,7 @@ use crate::evidence::table::{Reject, Table};
 use crate::manifest::Unit;
 use crate::progress::Progress;
 use crate::replay::outcomes::Home;
-use crate::replay::{consent_strings, log};
+use crate::replay::{consent_strings, log, uses};
 
 /// The tables that were handed over, read.
 #[derive(Default)]
@@ -73,6 +73,9 @@ impl Tables {
             let mut table = loader.load(sources).await?;
             if role == Role::Subjects {
                 log::prepare_subjects(engine, &mut table).await?;
+            }
+            if role == Role::Uses {
+                uses::check(engine, &declared.manifest).await?;
             }
             if role == Role::ConsentRecords && table.present.contains("consent_string") {
                 progress.start("reading consent strings", 0);

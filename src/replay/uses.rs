@@ -10,11 +10,14 @@ pub use ask::{ask, shared_identities};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Engine, literal};
-use crate::error::Result;
+use crate::error::{Problem, Result, all_clear};
 use crate::evidence::columns::LIST;
 use crate::evidence::consent_policy::Policies;
 use crate::evidence::data_map::{DataMap, Resolved};
+use crate::evidence::table::FILE;
+use crate::evidence::text::LINE;
 use crate::manifest::{LegalBasis, Manifest};
+use crate::yaml::Document;
 
 /// What a recommendation does with data.
 pub const SERVE: &str = "serve";
@@ -184,6 +187,26 @@ pub async fn view(engine: &Engine, rows: &Rows<'_>) -> Result<()> {
         }));
     }
     engine.view("data_uses", &parts.join(" UNION ALL ")).await
+}
+
+/// Refuses uses by a strategy that nobody declared: no log of recommendations would show it, so nothing would judge them.
+pub async fn check(engine: &Engine, manifest: &Document<Manifest>) -> Result<()> {
+    let rows = engine.rows("SELECT strategy FROM uses GROUP BY strategy ORDER BY strategy").await?;
+    let names = (0..rows.len()).filter_map(|row| rows.text("strategy", row));
+    let mut problems = Vec::new();
+    for name in names.filter(|name| manifest.value.strategy(name).is_none()) {
+        let place = engine
+            .rows(&format!(
+                "SELECT {FILE}, {LINE} FROM uses WHERE strategy = {} ORDER BY {FILE}, {LINE} LIMIT 1",
+                literal(name)
+            ))
+            .await?;
+        let file = manifest.resolve(place.text(FILE, 0).unwrap_or_default());
+        let problem = Problem::new(format!("the manifest declares no strategy `{name}`"));
+        let problem = problem.at(file, place.count(LINE, 0), 0);
+        problems.push(problem.suggest(name, manifest.value.strategies.iter().map(|strategy| strategy.id.as_str())));
+    }
+    all_clear(problems)
 }
 
 /// The distinct uses in `data_uses`, in order, with what every version of the policy asks of them. Needs are numbered by

@@ -177,6 +177,22 @@ fn consent_records_with_names_that_nothing_knows_are_refused() {
 }
 
 #[test]
+fn uses_by_a_strategy_that_nobody_declared_are_refused() {
+    let uses = "subject_id,timestamp,strategy,operation\n\
+                ann@people.example,2026-03-01T00:00:00Z,hybrid,train\n\
+                ann@people.example,2026-03-01T00:00:00Z,hybird,train\n";
+    let audit = Audit::new().replacing("audit.yaml", "evidence:\n", "evidence:\n  uses: { path: uses.csv }\n");
+    let told = ["uses.csv:3: the manifest declares no strategy `hybird`", "did you mean `hybrid`?"];
+    audit.with("uses.csv", uses).run().refused(&told);
+    let lonely = Audit::new().replacing(
+        "audit.yaml",
+        "  recommendations:\n    path: log.csv\n",
+        "  uses:\n    path: uses.csv\n",
+    );
+    lonely.with("uses.csv", uses).run().refused(&["`uses` stand beside `recommendations`"]);
+}
+
+#[test]
 fn rejected_rows_within_the_limit_are_listed_in_order_and_the_gate_decides() {
     let spoil = |audit: Audit| {
         let audit = audit.in_line("log.csv", 300, ",popular,", ",,").in_line("log.csv", 5, ",popular,", ",popular,,");
