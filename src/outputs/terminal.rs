@@ -166,9 +166,12 @@ fn waivers(page: &mut Page, record: &Record) {
     }
     page.heading("Waivers");
     for waiver in &record.waivers {
-        let findings = count(waiver.findings.len() as u64);
+        let findings = waiver.findings.len() as u64;
+        let noun = if findings == 1 { "finding" } else { "findings" };
         let told = match waiver.state {
-            WaiverState::Applied => format!("covers {findings} until {}, by {}", waiver.expires, waiver.owner),
+            WaiverState::Applied => {
+                format!("covers {} {noun} until {}; {} answers for it", count(findings), waiver.expires, waiver.owner)
+            }
             other => format!("no effect: {}", other.words()),
         };
         page.line(2, 4, Style::new(), &format!("{} ({}:{}): {told}", waiver.rule, waiver.path, waiver.line));
@@ -327,6 +330,7 @@ mod tests {
         assert!(text.contains("✗ critical join-needs-consent   ranker_v2\n"), "{text}");
         assert!(text.contains("use-needs-basis      ranker_v2, 2 findings, waived"), "{text}");
         assert!(text.contains("- ranker_v2 combined store and web"), "{text}");
+        assert!(text.contains("use-needs-basis (decisions.yaml:2): covers 2 findings until 2026-06-30; "), "{text}");
         assert!(text.contains("input-mapped (decisions.yaml:12): no effect: it has expired"), "{text}");
         assert!(text.contains(", at policy.yaml:12"));
         assert!(text.contains("○ outcome-four-fifths: "));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::findings::{FindingView, views};
 use crate::facts::Fact;
-use crate::outputs::summary::{by_reason, by_step, failing, worst};
+use crate::outputs::summary::{by_step, failing, worst};
 use crate::outputs::text::count;
 use crate::playbook::{Step, Verdict};
 use crate::record::Record;
@@ -24,9 +24,8 @@ pub struct Conclusion<'a> {
     /// Failing findings that a decision covers.
     pub decided: u64,
     pub undecided: u64,
-    /// Rules without evidence, and why.
+    /// Rules without evidence.
     pub lacking: u64,
-    pub reasons: Vec<&'a str>,
     pub questions: u64,
 }
 
@@ -45,7 +44,6 @@ pub fn conclusion(record: &Record) -> Conclusion<'_> {
         .collect();
     let failing = steps.iter().map(|step| step.count).sum();
     let all: usize = groups.iter().map(|group| group.findings.len()).sum();
-    let lacking = by_reason(record, &[Verdict::NotEvidenced]);
     let rules =
         |with: Verdict| record.steps.iter().flat_map(|step| &step.rules).filter(move |rule| rule.status == with);
     Conclusion {
@@ -56,7 +54,6 @@ pub fn conclusion(record: &Record) -> Conclusion<'_> {
         decided: (all as u64).saturating_sub(failing),
         undecided: record.verdict.inconclusive,
         lacking: rules(Verdict::NotEvidenced).count() as u64,
-        reasons: lacking.into_iter().filter_map(|(_, reason, _)| reason).collect(),
         questions: rules(Verdict::Manual).count() as u64,
     }
 }
