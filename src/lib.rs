@@ -18,7 +18,7 @@
 //! - [`rules`]: packs of CEL conditions, type-checked against the facts' schemas before any log is read. Rules measure
 //!   nothing.
 //! - [`findings`], [`decisions`]: what is wrong or undecided, and what people took on.
-//! - [`record`]: and `audit.json`, the one product of an audit.
+//! - [`record`]: `audit.json`, the one product of an audit.
 //! - [`outputs`]: the record as JSON, CSV, HTML, terminal text. Outputs compute nothing.
 //!
 //! Below all of them: [`stats`] (no word of the domain), [`scan`] (what personal data looks like), [`playbook`] (the

@@ -6,12 +6,11 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Problem, Result, all_clear};
 use crate::facts::Fact;
 use crate::findings::{Disposition, Evidence, Finding};
-use crate::record::{WaiverResult, WaiverState};
 use crate::rules::LoadedPack;
 use crate::yaml::{At, Document};
 
@@ -40,6 +39,57 @@ pub struct Waiver {
     pub created: NaiveDate,
     /// The last day on which it holds.
     pub expires: NaiveDate,
+}
+
+/// A waiver, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WaiverResult {
+    /// Id of the rule.
+    pub rule: String,
+    /// What identifies the fact of the finding.
+    pub subject: BTreeMap<String, String>,
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    pub approved_by: String,
+    /// The first and the last day on which it holds, `YYYY-MM-DD`.
+    pub created: String,
+    pub expires: String,
+    pub state: WaiverState,
+    /// Fingerprints of the findings that it speaks of.
+    pub findings: Vec<String>,
+    /// Where it stands.
+    pub path: String,
+    pub line: u64,
+}
+
+/// Whether a waiver has an effect, and if not, why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaiverState {
+    Applied,
+    Expired,
+    /// It holds from a later day on.
+    NotYet,
+    /// No finding is of its rule and subject.
+    Stale,
+    /// The rule lets nobody waive it.
+    NotWaivable,
+    /// There is no day that the audit speaks for.
+    Undated,
+}
+
+impl WaiverState {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Applied => "in force",
+            Self::Expired => "it has expired",
+            Self::NotYet => "it does not hold yet",
+            Self::Stale => "no finding is of its rule and subject",
+            Self::NotWaivable => "the rule lets nobody waive it",
+            Self::Undated => "there is no day that the audit speaks for",
+        }
+    }
 }
 
 /// The waivers of a file, checked against the rules in force.

@@ -5,9 +5,10 @@ use anstyle::{AnsiColor, Style};
 use super::findings_csv::disposition;
 use super::summary::{by_reason, failing, worst};
 use super::text::{clean, count, day, period};
+use crate::decisions::waivers::WaiverState;
 use crate::findings::Disposition;
 use crate::playbook::{Step, Verdict};
-use crate::record::{EvidenceFile, GateStatus, Record, WaiverState};
+use crate::record::{EvidenceFile, GateStatus, Record};
 
 /// Columns a line may take.
 const WIDTH: usize = 96;

@@ -120,12 +120,12 @@ pub fn judge(requirement: &Requirement, state: &State, lanes: &[Lane]) -> Judgem
     };
     // Whether an objection is in force, and what it means that it withdraws or merely refuses.
     let objection = |need: usize, heard: fn(Hears) -> bool, withdrawn: Outcome, refused: Outcome| {
-        let (no, never) = (of(need, heard, &state.withdrawn), of(need, heard, &state.refused));
+        let (no, refusals) = (of(need, heard, &state.withdrawn), of(need, heard, &state.refused));
         let signals = of(need, heard, &state.signalled);
         if !no.is_empty() {
             judged(withdrawn, no)
-        } else if !never.is_empty() {
-            judged(refused, never)
+        } else if !refusals.is_empty() {
+            judged(refused, refusals)
         } else if !signals.is_empty() {
             judged(Outcome::Signalled, signals)
         } else if !of(need, heard, &state.in_grace).is_empty() {
