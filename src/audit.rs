@@ -1,5 +1,6 @@
 //! The pipeline, from a manifest to a record. Read it top to bottom.
 
+mod bias;
 mod choice;
 mod declared;
 mod measure;

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::{Fact, alternative, explanation, prompt};
-use crate::replay::outcomes::Home;
+use crate::replay::segments::Home;
 use crate::replay::uses::Use;
 use crate::replay::{choice, explanations, prompts};
 

@@ -1,9 +1,8 @@
 //! From what the replay found to facts.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::NaiveDate;
 
+use super::bias::bias_facts;
 use super::choice::choice_facts;
 use super::declared::Declared;
 use super::risks::risk_facts;
@@ -15,12 +14,9 @@ use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::evidence::consent_policy::Policies;
 use crate::facts::evidence_quality::Coverage;
-use crate::facts::{Fact, coverage, data_use, evidence_quality, field, join, outcome_parity, purpose};
-use crate::manifest::{Manifest, Metric};
+use crate::facts::{Fact, coverage, data_use, evidence_quality, field, join, purpose};
 use crate::replay::log::Log;
-use crate::replay::outcomes::{self, Home, Question};
 use crate::replay::uses::Use;
-use crate::yaml::Document;
 
 /// All facts, in the order of their kinds.
 pub(super) async fn measure(
@@ -70,7 +66,7 @@ pub(super) async fn measure(
         facts.extend(risk_facts(engine, declared, tables, log, &uses).await?);
     }
     facts.extend(choice_facts(engine, declared, tables, replayed).await?);
-    facts.extend(outcome_facts(engine, declared, tables).await?.into_iter().map(Fact::OutcomeParity));
+    facts.extend(bias_facts(engine, declared, tables).await?);
     if scope == Scope::Whole {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
@@ -79,50 +75,6 @@ pub(super) async fn measure(
         facts.push(Fact::EvidenceQuality(evidence_quality::of_lineage(declared.lineage.as_ref())));
     }
     Ok(facts)
-}
-
-async fn outcome_facts(
-    engine: &Engine,
-    declared: &Declared,
-    tables: &Tables,
-) -> Result<Vec<outcome_parity::OutcomeParity>> {
-    if !tables.0.contains_key(&Role::Recommendations) {
-        return Ok(Vec::new());
-    }
-    let measure = &declared.manifest.value.measure;
-    let wanted: Vec<Metric> = match &measure.metrics {
-        Some(metrics) => metrics.iter().map(|at| at.value).collect(),
-        None => Metric::ALL.to_vec(),
-    };
-    let metrics: Vec<Metric> =
-        wanted.into_iter().filter(|metric| tables.has(Role::Recommendations, metric.column())).collect();
-    let attributes: BTreeMap<String, Home> = measure
-        .segments
-        .iter()
-        .filter_map(|segment| Some((segment.attribute.value.clone(), tables.home(&segment.attribute)?)))
-        .collect();
-    let within: Vec<String> = measure.within.iter().map(|at| at.value.clone()).collect();
-    let question = Question { unit: measure.unit, metrics: &metrics, attributes: &attributes, within: &within };
-    let cells = outcomes::cells(engine, &question).await?;
-    check_references(&declared.manifest, &cells)?;
-    Ok(outcome_parity::measure(&cells, measure))
-}
-
-/// A reference that no subject has would leave its attribute without any comparison.
-fn check_references(manifest: &Document<Manifest>, cells: &[outcomes::Cell]) -> Result<()> {
-    let mut problems = Vec::new();
-    for segment in &manifest.value.measure.segments {
-        let of_it = cells.iter().filter(|cell| cell.attribute == *segment.attribute);
-        let values: BTreeSet<&str> = of_it.map(|cell| cell.value.as_str()).collect();
-        if let Some(reference) = &segment.reference
-            && !values.is_empty()
-            && !values.contains(reference.as_str())
-        {
-            let message = format!("no subject of the log has `{}` as its `{}`", **reference, *segment.attribute);
-            problems.push(manifest.problem(reference, message).suggest(reference, &values));
-        }
-    }
-    crate::error::all_clear(problems)
 }
 
 async fn quality_facts(

@@ -12,7 +12,7 @@ use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
 use crate::manifest::Unit;
 use crate::progress::Progress;
-use crate::replay::outcomes::Home;
+use crate::replay::segments::Home;
 use crate::replay::{consent_strings, log, uses};
 
 /// The tables that were handed over, read.

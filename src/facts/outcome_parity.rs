@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
 use crate::manifest::{Measure, Metric, Unit};
-use crate::replay::outcomes::{Cell, SEVERAL, UNKNOWN};
+use crate::replay::outcomes::Cell;
+use crate::replay::segments::{SEVERAL, UNKNOWN};
 use crate::stats::{ClusterSums, Interval, Proportion, benjamini_hochberg, proportion, ratio_mean, share};
 
 /// One segment under one strategy, beside the reference segment.

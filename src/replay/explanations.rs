@@ -3,7 +3,7 @@
 use crate::engine::{Engine, literal, quoted};
 use crate::error::Result;
 use crate::manifest::Unit;
-use crate::replay::outcomes::UNKNOWN;
+use crate::replay::segments::UNKNOWN;
 use crate::stats::ClusterSums;
 
 /// The sums of one strategy, or of one segment under it.

@@ -13,5 +13,6 @@ pub mod outcomes;
 pub mod profiles;
 pub mod prompts;
 pub mod reidentification;
+pub mod segments;
 pub mod static_joins;
 pub mod uses;

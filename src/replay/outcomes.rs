@@ -5,12 +5,8 @@ use std::collections::BTreeMap;
 use crate::engine::{Engine, literal, quoted};
 use crate::error::Result;
 use crate::manifest::{Metric, Unit};
+use crate::replay::segments::{Home, SEVERAL, UNKNOWN};
 use crate::stats::ClusterSums;
-
-/// The segment of subjects whose attribute is not known.
-pub const UNKNOWN: &str = "(unknown)";
-/// The segment of subjects who have several values of an attribute that the log states row by row.
-pub const SEVERAL: &str = "(several)";
 
 /// The sums of one segment under one strategy.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,15 +21,6 @@ pub struct Cell {
     pub units: u64,
     pub impressions: u64,
     pub sums: ClusterSums,
-}
-
-/// Where the values of an attribute are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Home {
-    /// The table of subjects.
-    Subjects,
-    /// A column of the log.
-    Log,
 }
 
 /// What to sum.

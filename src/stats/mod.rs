@@ -1,11 +1,13 @@
 //! Intervals, tests and corrections. No word of the domain: counts and sums in, numbers with their uncertainty out.
 //!
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
-//! is a unit: [`proportion`]. How two variables go together: [`association`]. Over many tests: [`multiple`].
+//! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]. How two variables go together: [`association`].
+//! Over many tests: [`multiple`].
 
 pub mod association;
 #[cfg(test)]
 mod coverage;
+pub mod jackknife;
 pub mod multiple;
 pub mod proportion;
 pub mod quantile;
@@ -16,6 +18,7 @@ mod units;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use jackknife::{Scale, jackknife};
 pub use multiple::{benjamini_hochberg, holm};
 pub use proportion::Proportion;
 pub use ratio_mean::{ClusterSums, RatioMean, Unit};
@@ -33,7 +36,7 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz` or `score_delta`.
+    /// `newcombe`, `katz`, `score_delta` or `group_jackknife`.
     pub method: String,
 }
 
