@@ -21,8 +21,8 @@
 //! - [`record`]: `audit.json`, the one product of an audit.
 //! - [`outputs`]: the record as JSON, CSV, HTML, terminal text. Outputs compute nothing.
 //!
-//! Below all of them: [`stats`] (no word of the domain), [`scan`] (what personal data looks like), [`playbook`] (the
-//! seven steps, verdicts, severities), [`yaml`], [`error`]. On top: [`cli`]. Beside them: [`simulate`], a shop with a
+//! Below all of them: [`stats`] (no word of the domain), [`metrics`] (the outcomes that can be compared), [`scan`] (what
+//! personal data looks like), [`playbook`] (the seven steps, verdicts, severities), [`yaml`], [`error`]. On top: [`cli`]. Beside them: [`simulate`], a shop with a
 //! known truth. Imports run down this list only.
 
 pub mod audit;
@@ -34,6 +34,7 @@ pub mod evidence;
 pub mod facts;
 pub mod findings;
 pub mod manifest;
+pub mod metrics;
 pub mod outputs;
 pub mod playbook;
 pub mod progress;

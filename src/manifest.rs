@@ -248,6 +248,13 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
             "above 0 and not 1",
         ),
         ("measure.k", measure.k as f64, measure.k >= 2, "2 or more"),
+        (
+            "measure.intersections",
+            f64::from(measure.intersections),
+            (1..=3).contains(&measure.intersections),
+            "1, 2 or 3",
+        ),
+        ("measure.cutoff", measure.cutoff.map_or(1.0, f64::from), measure.cutoff != Some(0), "1 or more"),
     ];
     for (name, value, good, expected) in ranges {
         if !good {

@@ -7,8 +7,8 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
-use crate::facts::{Fact, outcome_parity};
-use crate::manifest::{Manifest, Metric};
+use crate::facts::{Fact, outcome_parity, subgroup};
+use crate::manifest::Manifest;
 use crate::replay::outcomes::{self, Question};
 use crate::replay::segments::{self, Home, Segments};
 use crate::yaml::Document;
@@ -31,24 +31,24 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     Ok(facts)
 }
 
-async fn outcomes(
-    engine: &Engine,
-    declared: &Declared,
-    tables: &Tables,
-    segments: &Segments,
-) -> Result<impl Iterator<Item = Fact>> {
+async fn outcomes(engine: &Engine, declared: &Declared, tables: &Tables, segments: &Segments) -> Result<Vec<Fact>> {
     let measure = &declared.manifest.value.measure;
-    let wanted: Vec<Metric> = match &measure.metrics {
-        Some(metrics) => metrics.iter().map(|at| at.value).collect(),
-        None => Metric::ALL.to_vec(),
-    };
-    let metrics: Vec<Metric> =
-        wanted.into_iter().filter(|metric| tables.has(Role::Recommendations, metric.column())).collect();
+    let metrics = tables.metrics(measure);
+    let attributes: Vec<&str> = segments.attributes.keys().map(String::as_str).collect();
     let within: Vec<String> = measure.within.iter().map(|at| at.value.clone()).collect();
-    let question =
-        Question { unit: measure.unit, metrics: &metrics, attributes: &segments.attributes, within: &within };
+    let question = Question {
+        unit: measure.unit,
+        metrics: &metrics,
+        attributes: &attributes,
+        depth: usize::from(measure.intersections),
+        within: &within,
+        cutoff: measure.cutoff,
+        selected: tables.has(Role::Recommendations, "selected"),
+    };
     let cells = outcomes::cells(engine, &question).await?;
-    Ok(outcome_parity::measure(&cells, measure).into_iter().map(Fact::OutcomeParity))
+    let parity = outcome_parity::measure(&cells, segments, measure).into_iter().map(Fact::OutcomeParity);
+    let subgroups = subgroup::measure(&cells, measure).into_iter().map(Fact::Subgroup);
+    Ok(parity.chain(subgroups).collect())
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

@@ -10,7 +10,8 @@ use crate::evidence::columns::Role;
 use crate::evidence::consent_policy::Policies;
 use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
-use crate::manifest::Unit;
+use crate::manifest::{Measure, Unit};
+use crate::metrics::{METRICS, Metric, Per};
 use crate::progress::Progress;
 use crate::replay::segments::Home;
 use crate::replay::{consent_strings, log, uses};
@@ -149,13 +150,40 @@ impl Tables {
             let problem = manifest.problem(at, format!("`{}` is not a column of the log", at.value));
             problem.suggest(at, header(&[Role::Recommendations]))
         });
-        let metrics = measure.metrics.iter().flatten().filter(|at| !self.has(Role::Recommendations, at.column()));
-        let missing_metrics = metrics.map(|at| {
-            let message = format!("`{}` needs the column `{}`, which the log does not have", at.id(), at.column());
-            manifest.problem(at, message)
+        let missing_metrics = measure.metrics.iter().flatten().filter_map(|at| {
+            let missing = self.missing(at.0, measure)?;
+            Some(manifest.problem(at, format!("`{}` needs {missing}", at.0)))
         });
         let problems: Vec<Problem> = missing_segment.chain(missing_within).chain(missing_metrics).collect();
         crate::error::all_clear(problems)
+    }
+
+    /// The outcomes to compare: those asked for, else the standard ones that the log has.
+    pub fn metrics(&self, measure: &Measure) -> Vec<&'static Metric> {
+        match &measure.metrics {
+            Some(metrics) => metrics.iter().map(|at| at.0).collect(),
+            None => METRICS.iter().filter(|one| one.standard && self.missing(one, measure).is_none()).collect(),
+        }
+    }
+
+    /// What a metric would need that is not there.
+    fn missing(&self, metric: &Metric, measure: &Measure) -> Option<String> {
+        let has = |column: &str| self.has(Role::Recommendations, column);
+        let stands_in = |column: &str| column == "selected" && measure.cutoff.is_some() && has("position");
+        let column = metric.needs.iter().find(|column| !has(column) && !stands_in(column));
+        let of_people = matches!(metric.per, Per::Decision | Per::Subject | Per::List | Per::AllDecisions);
+        match column {
+            Some(&"selected") => Some(
+                "the column `selected`, which the log does not have (or `measure.cutoff`, the places that count as \
+                 selected)"
+                    .to_owned(),
+            ),
+            Some(column) => Some(format!("the column `{column}`, which the log does not have")),
+            None if of_people && measure.unit == Unit::Impression => {
+                Some("subjects, and `measure.unit` is `impression`".to_owned())
+            }
+            None => None,
+        }
     }
 
     pub fn rejects(&self) -> Vec<Reject> {

@@ -1,15 +1,17 @@
-//! `probity explain`: what a rule, a kind of fact or a step means.
+//! `probity explain`: what a rule, a kind of fact, an outcome or a step means.
 
 use super::{Ending, print};
 use crate::error::{Problem, Result};
 use crate::facts;
+use crate::metrics::{self, METRICS};
 use crate::playbook::Step;
 use crate::rules::{self, builtin};
 
-/// Explain a rule, a kind of fact or a step of the playbook
+/// Explain a rule, a kind of fact, an outcome or a step of the playbook
 #[derive(clap::Args)]
 pub struct Args {
-    /// Id of a rule (outcome-four-fifths), a kind of fact (join) or a step (test-for-bias); without it, list them all
+    /// Id of a rule (outcome-four-fifths), a kind of fact (join), an outcome (ndcg) or a step (test-for-bias); without it,
+    /// list them all
     id: Option<String>,
 }
 
@@ -30,10 +32,14 @@ fn explain(id: &str) -> Result<String> {
         let fields = fields(kind);
         return Ok(format!("# {}\n\nA kind of fact.\n\n{}\n\n## Fields\n\n{fields}", kind.name, kind.doc.trim()));
     }
+    if let Some(metric) = metrics::named(id) {
+        return Ok(metric.explained());
+    }
     if let Some(step) = Step::ALL.into_iter().find(|step| step.id() == id) {
         return Ok(format!("# {}\n\nA step of the playbook.\n\n{}", step.title(), step.question()));
     }
-    let known = builtin::documented().chain(facts::KINDS.iter().map(|kind| kind.name)).chain(Step::ALL.map(Step::id));
+    let known = builtin::documented().chain(facts::KINDS.iter().map(|kind| kind.name));
+    let known = known.chain(metrics::IDS).chain(Step::ALL.map(Step::id));
     Err(Problem::new(format!("nothing is called `{id}`"))
         .suggest(id, known)
         .help_if_none("`probity explain` lists all")
@@ -59,6 +65,8 @@ fn list() -> String {
     };
     let rules: String = builtin::BUILTIN.iter().map(rules).collect();
     let kinds: String = facts::KINDS.iter().map(|kind| format!("  {}\n", kind.name)).collect();
+    let width = METRICS.iter().map(|metric| metric.id.len()).max().unwrap_or_default();
+    let outcomes: String = METRICS.iter().map(|metric| format!("  {:width$}  {}\n", metric.id, metric.title)).collect();
     let steps: String = Step::ALL.iter().map(|step| format!("  {}\n", step.id())).collect();
-    format!("{rules}Kinds of facts\n{kinds}\nSteps of the playbook\n{steps}")
+    format!("{rules}Kinds of facts\n{kinds}\nOutcomes (measure.metrics)\n{outcomes}\nSteps of the playbook\n{steps}")
 }

@@ -129,6 +129,7 @@ const RECOMMENDATIONS: &[Column<'static>] = &[
     per_item("revenue", Money, Optional),
     per_item("price", Number, Optional),
     per_item("relevant", Flag, Optional),
+    per_item("selected", Flag, Optional),
     column("explained", Flag, Optional),
     column("inputs", List, Optional),
     column("jurisdiction", Text, Optional),

@@ -16,10 +16,12 @@ pub mod field;
 pub mod join;
 pub mod judged;
 pub mod outcome_parity;
+mod pair;
 pub mod prompt;
 pub mod proxy;
 pub mod purpose;
 pub mod reidentification;
+pub mod subgroup;
 pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
@@ -85,6 +87,7 @@ kinds! {
     Proxy(proxy),
     Coverage(coverage),
     OutcomeParity(outcome_parity),
+    Subgroup(subgroup),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

@@ -5,19 +5,25 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pair::{Pair, rate_of};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
-use crate::manifest::{Measure, Metric, Unit};
+use crate::manifest::{Measure, Unit};
+use crate::metrics::{Harm, METRICS, Scale};
 use crate::replay::outcomes::Cell;
-use crate::replay::segments::{SEVERAL, UNKNOWN};
-use crate::stats::{ClusterSums, Interval, Proportion, benjamini_hochberg, proportion, ratio_mean, share};
+use crate::replay::segments::{Segments, is_known};
+use crate::stats::{Interval, benjamini_hochberg, holm};
 
 /// One segment under one strategy, beside the reference segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeParity {
     pub strategy: String,
-    /// `click`, `conversion` or `revenue`, each per impression.
+    /// An outcome (`probity explain` lists them), with its cut-off where it has one: `click`, `ndcg@10`.
     pub metric: String,
+    /// Which direction harms the segment: `low` (getting less), `high` (getting more) or `either`.
+    pub harm: String,
+    /// What rates are: `share` (0 to 1), `score` (0 to 1), `count` or `money` (the log's currency).
+    pub scale: String,
     /// The attributes that make the segment, e.g. `{age_band: 65+}`.
     pub segment: BTreeMap<String, String>,
     /// The segment it is compared with.
@@ -32,27 +38,40 @@ pub struct OutcomeParity {
     pub subjects: Option<u64>,
     /// Impressions in the segment; null when withheld.
     pub impressions: Option<u64>,
-    /// Outcome per impression in the segment; revenue in the log's currency.
+    /// The outcome in the segment: the mean over whatever the metric is per.
     pub rate: Option<Interval>,
-    /// Outcome per impression in the reference.
+    /// The outcome in the reference.
     pub reference_rate: Option<Interval>,
     /// `rate` over `reference_rate`; null unless compared.
     pub ratio: Option<Interval>,
     /// `rate` minus `reference_rate`; null unless compared.
     pub difference: Option<Interval>,
-    /// Two-sided, of the null hypothesis that the rates are equal.
+    /// Two-sided, of the null hypothesis that the rates are equal; the larger of those of two spreads and of one.
     pub p_value: Option<f64>,
     /// Benjamini-Hochberg adjusted within all comparisons of this metric.
     pub q_value: Option<f64>,
+    /// Holm adjusted within the same: its bound holds for any wrong rejection, not for their share.
+    pub p_holm: Option<f64>,
+    /// The ratio at the extremes that people of unknown attribute leave open: all that happened to them in the reference
+    /// and all that did not in the segment, and the other way round. Null where none are unknown, where they are too few
+    /// to show, and for amounts, which have no bounds.
+    pub unknown_bounds: Option<Bounds>,
     /// Whether the cell is below `min_cell` units, so that its numbers are withheld.
     pub suppressed: bool,
     /// Whether counts are withheld so that a suppressed sibling cannot be worked out. Where rows are the unit, their
     /// intervals would tell the counts, so that the whole cell is suppressed with them.
     pub counts_withheld: bool,
-    /// The same segment against the one with the highest rate, as NYC Local Law 144 asks.
+    /// The same segment against the one that fares best, as NYC Local Law 144 asks.
     pub most_favoured: Option<MostFavoured>,
     /// Units of this segment, at this mix, for the interval of the ratio to leave `bound`.
     pub to_decide: Option<ToDecide>,
+}
+
+/// The least and the most that a ratio may be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bounds {
+    pub low: f64,
+    pub high: f64,
 }
 
 /// What became of a comparison.
@@ -113,45 +132,30 @@ impl FactKind for OutcomeParity {
     }
 }
 
-/// Compares the cells of every metric, strategy and attribute. Cells come sorted, all of a group together.
-pub fn measure(cells: &[Cell], measure: &Measure) -> Vec<OutcomeParity> {
+/// Compares the segments of single attributes, by metric and strategy. Cells come sorted, all of a group together.
+pub fn measure(cells: &[Cell], segments: &Segments, measure: &Measure) -> Vec<OutcomeParity> {
     let mut facts = Vec::new();
-    let references = references(cells, measure);
-    let key = |cell: &Cell| (cell.metric, cell.strategy.clone(), cell.attribute.clone(), cell.within.clone());
-    for group in cells.chunk_by(|a, b| key(a) == key(b)) {
-        let reference = group.first().and_then(|cell| references.get(&cell.attribute));
+    let single = cells.iter().filter(|cell| cell.segment.len() == 1).cloned().collect::<Vec<_>>();
+    let key = |cell: &Cell| (cell.metric.id, cell.strategy.clone(), attribute(cell).to_owned(), cell.within.clone());
+    for group in single.chunk_by(|a, b| key(a) == key(b)) {
+        let reference = group.first().and_then(|cell| segments.references.get(attribute(cell)));
         facts.extend(compare_group(group, reference, measure));
     }
     correct(&mut facts);
     facts
 }
 
-/// The reference value of each attribute: the manifest's, else the one with the most units over the whole log, so that
-/// every strategy is held to the same one.
-fn references(cells: &[Cell], measure: &Measure) -> BTreeMap<String, String> {
-    let mut units: BTreeMap<&String, BTreeMap<&String, u64>> = BTreeMap::new();
-    for cell in cells.iter().filter(|cell| cell.within.is_none() && comparable(cell, measure)) {
-        *units.entry(&cell.attribute).or_default().entry(&cell.value).or_default() += cell.units;
-    }
-    let largest = units.into_iter().filter_map(|(attribute, values)| {
-        let (value, _) = values.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)))?;
-        Some((attribute.clone(), value.clone()))
-    });
-    let mut references: BTreeMap<String, String> = largest.collect();
-    for segment in &measure.segments {
-        if let Some(fixed) = &segment.reference {
-            references.insert(segment.attribute.value.clone(), fixed.value.clone());
-        }
-    }
-    references
+/// The attribute of a segment that has one.
+fn attribute(cell: &Cell) -> &str {
+    cell.segment.keys().next().map(String::as_str).unwrap_or_default()
 }
 
-fn is_known(cell: &Cell) -> bool {
-    cell.value != UNKNOWN && cell.value != SEVERAL
+fn value(cell: &Cell) -> &str {
+    cell.segment.values().next().map(String::as_str).unwrap_or_default()
 }
 
 fn comparable(cell: &Cell, measure: &Measure) -> bool {
-    is_known(cell) && cell.units >= measure.min_cell
+    is_known(value(cell)) && cell.units >= measure.min_cell
 }
 
 fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) -> Vec<OutcomeParity> {
@@ -159,153 +163,98 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
     // One hidden count is the total less the others: then the smallest shown count is withheld with it.
     let lone = cells.iter().filter(|cell| small(cell)).count() == 1;
     let shown = cells.iter().filter(|cell| lone && !small(cell));
-    let withheld = shown.min_by_key(|cell| (cell.units, &cell.value)).map(|cell| &cell.value);
+    let withheld = shown.min_by_key(|cell| (cell.units, value(cell))).map(value);
     // The interval of independent rows gives their number away, so there the whole cell goes with its count.
     let by_subject = measure.unit == Unit::Subject;
-    let hidden = |cell: &Cell| small(cell) || (!by_subject && withheld == Some(&cell.value));
+    let hidden = |cell: &Cell| small(cell) || (!by_subject && withheld == Some(value(cell)));
     let usable = |cell: &&Cell| comparable(cell, measure) && !hidden(cell);
-    let reference_cell = cells.iter().filter(usable).find(|cell| Some(&cell.value) == reference);
-    let rate = |cell: &Cell| cell.sums.y / cell.sums.n;
-    let favoured =
-        cells.iter().filter(usable).max_by(|a, b| rate(a).total_cmp(&rate(b)).then_with(|| b.value.cmp(&a.value)));
-    let segment = |cell: &Cell, value: &str| BTreeMap::from([(cell.attribute.clone(), value.to_owned())]);
-    cells
-        .iter()
-        .map(|cell| {
-            let pair = |other: Option<&Cell>| {
-                other.filter(|o| usable(&cell) && o.value != cell.value).map(|o| Pair::of(cell, o, measure))
-            };
-            let against = pair(reference_cell);
-            let ratio = against.as_ref().and_then(|pair| pair.ratio.clone());
-            let hidden = hidden(cell);
-            let is_withheld = withheld == Some(&cell.value);
-            let comparison = match () {
-                () if hidden => Comparison::Suppressed,
-                () if !is_known(cell) => Comparison::Unknown,
-                () if reference_cell.is_some_and(|r| r.value == cell.value) => Comparison::Reference,
-                () if ratio.is_none() => Comparison::Undefined,
-                () => Comparison::Compared,
-            };
-            let show_counts = !hidden && !is_withheld;
-            OutcomeParity {
-                strategy: cell.strategy.clone(),
-                metric: cell.metric.id().to_owned(),
-                segment: segment(cell, &cell.value),
-                reference: reference.map(|value| segment(cell, value)).unwrap_or_default(),
-                within: cell.within.iter().cloned().collect(),
-                unit: measure.unit.id().to_owned(),
-                comparison,
-                subjects: (show_counts && by_subject).then_some(cell.units),
-                impressions: show_counts.then_some(cell.impressions),
-                rate: if hidden { None } else { rate_of(cell, measure) },
-                reference_rate: reference_cell.and_then(|r| rate_of(r, measure)),
-                to_decide: against.as_ref().and_then(|pair| pair.to_decide(measure)),
-                difference: against.as_ref().and_then(|pair| pair.difference.clone()),
-                p_value: against.as_ref().and_then(|pair| pair.p_value),
-                q_value: None,
-                ratio,
-                suppressed: hidden,
-                counts_withheld: is_withheld,
-                most_favoured: favoured.filter(|_| usable(&cell)).map(|best| MostFavoured {
-                    segment: segment(best, &best.value),
-                    ratio: pair(Some(best)).and_then(|pair| pair.ratio),
-                }),
-            }
-        })
-        .collect()
+    let reference_cell =
+        cells.iter().filter(usable).find(|cell| reference.is_some_and(|reference| value(cell) == reference));
+    let favoured = most_favoured(cells.iter().filter(usable));
+    let unknown = cells.iter().filter(|cell| !is_known(value(cell)));
+    let segment = |cell: &Cell, value: &str| BTreeMap::from([(attribute(cell).to_owned(), value.to_owned())]);
+    let one = |cell: &Cell| {
+        let pair = |other: Option<&Cell>| {
+            other.filter(|o| usable(&cell) && value(o) != value(cell)).map(|o| Pair::of(cell, o, measure))
+        };
+        let against = pair(reference_cell);
+        let ratio = against.as_ref().and_then(|pair| pair.ratio.clone());
+        let hidden = hidden(cell);
+        let is_withheld = withheld == Some(value(cell));
+        let comparison = match () {
+            () if hidden => Comparison::Suppressed,
+            () if !is_known(value(cell)) => Comparison::Unknown,
+            () if reference_cell.is_some_and(|r| value(r) == value(cell)) => Comparison::Reference,
+            () if ratio.is_none() => Comparison::Undefined,
+            () => Comparison::Compared,
+        };
+        let show_counts = !hidden && !is_withheld;
+        let bounds = reference_cell.filter(|_| ratio.is_some()).and_then(|reference| {
+            let shown = unknown.clone().all(|cell| !small(cell));
+            unknown_bounds(cell, reference, unknown.clone()).filter(|_| shown)
+        });
+        OutcomeParity {
+            strategy: cell.strategy.clone(),
+            metric: cell.metric.name(measure.cutoff),
+            harm: cell.metric.harm.id().to_owned(),
+            scale: cell.metric.scale.id().to_owned(),
+            segment: cell.segment.clone(),
+            reference: reference.map(|value| segment(cell, value)).unwrap_or_default(),
+            within: cell.within.iter().cloned().collect(),
+            unit: measure.unit.id().to_owned(),
+            comparison,
+            subjects: (show_counts && by_subject).then_some(cell.units),
+            impressions: show_counts.then_some(cell.impressions),
+            rate: if hidden { None } else { rate_of(cell, measure) },
+            reference_rate: reference_cell.and_then(|r| rate_of(r, measure)),
+            to_decide: against.as_ref().and_then(|pair| pair.to_decide(measure)),
+            difference: against.as_ref().and_then(|pair| pair.difference.clone()),
+            p_value: against.as_ref().and_then(|pair| pair.p_value),
+            q_value: None,
+            p_holm: None,
+            unknown_bounds: bounds,
+            ratio,
+            suppressed: hidden,
+            counts_withheld: is_withheld,
+            most_favoured: favoured.filter(|_| usable(&cell)).map(|best| MostFavoured {
+                segment: best.segment.clone(),
+                ratio: pair(Some(best)).and_then(|pair| pair.ratio),
+            }),
+        }
+    };
+    cells.iter().map(one).collect()
 }
 
-/// Sets every q: Benjamini-Hochberg over all comparisons of one metric.
+/// The segment that fares best: the highest rate, or the lowest where more of the outcome harms.
+fn most_favoured<'a>(cells: impl Iterator<Item = &'a Cell>) -> Option<&'a Cell> {
+    let rate = |cell: &Cell| {
+        let rate = cell.sums.y / cell.sums.n;
+        if cell.metric.harm == Harm::High { -rate } else { rate }
+    };
+    cells.max_by(|a, b| rate(a).total_cmp(&rate(b)).then_with(|| value(b).cmp(value(a))))
+}
+
+/// The extremes of the ratio over every way to deal the unknown between segment and reference (Horowitz & Manski 1995).
+fn unknown_bounds<'a>(cell: &Cell, reference: &Cell, unknown: impl Iterator<Item = &'a Cell>) -> Option<Bounds> {
+    let (n, y) = unknown.fold((0.0, 0.0), |(n, y), cell| (n + cell.sums.n, y + cell.sums.y));
+    if n == 0.0 || cell.metric.scale != Scale::Share {
+        return None;
+    }
+    let rate = |of: &Cell, hits: f64, misses: f64| (of.sums.y + hits) / (of.sums.n + hits + misses);
+    let low = rate(cell, 0.0, n - y) / rate(reference, y, 0.0);
+    let high = rate(cell, y, 0.0) / rate(reference, 0.0, n - y);
+    (low.is_finite() && high.is_finite()).then_some(Bounds { low, high })
+}
+
+/// Sets every q and Holm's p, over all comparisons of one metric.
 fn correct(facts: &mut [OutcomeParity]) {
-    for metric in Metric::ALL {
-        let family: Vec<usize> =
-            (0..facts.len()).filter(|&i| facts[i].metric == metric.id() && facts[i].p_value.is_some()).collect();
+    for metric in METRICS {
+        let of_it = |fact: &OutcomeParity| crate::metrics::named(&fact.metric) == Some(metric);
+        let family: Vec<usize> = (0..facts.len()).filter(|&i| of_it(&facts[i]) && facts[i].p_value.is_some()).collect();
         let p: Vec<f64> = family.iter().filter_map(|&i| facts[i].p_value).collect();
-        for (&index, q) in family.iter().zip(benjamini_hochberg(&p)) {
-            facts[index].q_value = Some(q);
+        let corrected = benjamini_hochberg(&p).into_iter().zip(holm(&p));
+        for (&index, (q, p_holm)) in family.iter().zip(corrected) {
+            (facts[index].q_value, facts[index].p_holm) = (Some(q), Some(p_holm));
         }
     }
-}
-
-/// How the numbers of a cell are read: rows that each stand for themselves, or sums over subjects.
-enum Reading {
-    /// Independent rows that are 0 or 1.
-    Rows(Proportion),
-    /// Independent rows of any size.
-    Amounts(ClusterSums),
-    /// Subjects, with rows that are 0 or 1.
-    Shares(ClusterSums),
-    /// Subjects, with rows of any size.
-    Means(ClusterSums),
-}
-
-fn reading(cell: &Cell, measure: &Measure) -> Reading {
-    match (measure.unit, cell.metric) {
-        (Unit::Subject, Metric::Revenue) => Reading::Means(cell.sums),
-        (Unit::Subject, _) => Reading::Shares(cell.sums),
-        (Unit::Impression, Metric::Revenue) => {
-            Reading::Amounts(ClusterSums::of_rows(cell.units, cell.sums.y, cell.sums.yy))
-        }
-        (Unit::Impression, _) => {
-            Reading::Rows(Proportion { successes: cell.sums.y.round() as u64, trials: cell.units })
-        }
-    }
-}
-
-fn rate_of(cell: &Cell, measure: &Measure) -> Option<Interval> {
-    match reading(cell, measure) {
-        Reading::Rows(rows) => rows.wilson(measure.level),
-        Reading::Amounts(sums) | Reading::Means(sums) => sums.mean()?.interval(measure.level),
-        Reading::Shares(sums) => share::interval(&sums, measure.level),
-    }
-}
-
-/// A segment beside another one.
-struct Pair {
-    ratio: Option<Interval>,
-    difference: Option<Interval>,
-    p_value: Option<f64>,
-    units: Option<u64>,
-}
-
-impl Pair {
-    fn of(a: &Cell, b: &Cell, measure: &Measure) -> Self {
-        let (level, bound) = (measure.level, measure.decide_at);
-        match (reading(a, measure), reading(b, measure)) {
-            (Reading::Rows(a), Reading::Rows(b)) => Self {
-                ratio: proportion::katz(a, b, level),
-                difference: proportion::newcombe(a, b, level),
-                p_value: proportion::z_test(a, b),
-                units: proportion::katz_units(a, b, bound, level),
-            },
-            (Reading::Shares(a), Reading::Shares(b)) => Self {
-                ratio: share::ratio(&a, &b, level),
-                difference: share::difference(&a, &b, level),
-                p_value: share::p_value(&a, &b),
-                units: units(&a, &b, measure),
-            },
-            (Reading::Means(a) | Reading::Amounts(a), Reading::Means(b) | Reading::Amounts(b)) => {
-                let means = a.mean().zip(b.mean());
-                Self {
-                    ratio: means.and_then(|(a, b)| ratio_mean::ratio(&a, &b, level)),
-                    difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
-                    p_value: means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)),
-                    units: units(&a, &b, measure),
-                }
-            }
-            // One metric is read in one way.
-            _ => Self { ratio: None, difference: None, p_value: None, units: None },
-        }
-    }
-
-    /// Set where the bound lies within the interval of the ratio.
-    fn to_decide(&self, measure: &Measure) -> Option<ToDecide> {
-        let bound = measure.decide_at;
-        let open = self.ratio.as_ref().is_some_and(|ratio| ratio.low < bound && bound <= ratio.high);
-        self.units.filter(|_| open).map(|units| ToDecide { bound, units })
-    }
-}
-
-fn units(a: &ClusterSums, b: &ClusterSums, measure: &Measure) -> Option<u64> {
-    ratio_mean::units_to_decide(&a.mean()?, &b.mean()?, measure.decide_at, measure.level)
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::metrics::{self, METRICS};
 use crate::yaml::At;
 
 /// What is measured, and how cautiously.
@@ -17,8 +18,12 @@ pub struct Measure {
     pub protected: Option<Vec<At<String>>>,
     /// Groups of people alike in all quasi-identifiers count as small below this size; 2 or more.
     pub k: u64,
-    /// Outcomes to compare; default all that the log has.
+    /// Outcomes to compare; default clicks, conversions and revenue per impression, as far as the log has them.
     pub metrics: Option<Vec<At<Metric>>>,
+    /// How many attributes a subgroup may combine, 1 to 3: at 2, every pair of `segments` is searched for the worst.
+    pub intersections: u8,
+    /// K, the places of a list that measures of ranking look at; default all.
+    pub cutoff: Option<u32>,
     /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
     pub within: Vec<At<String>>,
     /// Confidence level of intervals.
@@ -45,6 +50,8 @@ impl Default for Measure {
             protected: None,
             k: 5,
             metrics: None,
+            intersections: 2,
+            cutoff: None,
             within: Vec::new(),
             level: 0.95,
             min_cell: 30,
@@ -83,35 +90,24 @@ pub struct Segment {
     pub reference: Option<At<String>>,
 }
 
-/// Outcomes per impression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Clicks per impression.
-    Click,
-    /// Conversions per impression.
-    Conversion,
-    /// Revenue per impression, in the log's currency.
-    Revenue,
+/// An outcome by which segments are compared, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric(pub &'static metrics::Metric);
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        metrics::metric(&id).map(Self).ok_or_else(|| serde::de::Error::unknown_variant(&id, &metrics::IDS))
+    }
 }
 
-impl Metric {
-    pub const ALL: [Self; 3] = [Self::Click, Self::Conversion, Self::Revenue];
-
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Click => "click",
-            Self::Conversion => "conversion",
-            Self::Revenue => "revenue",
-        }
+impl JsonSchema for Metric {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Metric".into()
     }
 
-    /// The canonical column of the log that holds it.
-    pub fn column(self) -> &'static str {
-        match self {
-            Self::Click => "clicked",
-            Self::Conversion => "converted",
-            Self::Revenue => "revenue",
-        }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = METRICS.iter().map(|metric| serde_json::json!({"const": metric.id, "description": metric.title}));
+        schemars::json_schema!({"oneOf": one.collect::<Vec<_>>()})
     }
 }

@@ -28,7 +28,8 @@ pub struct Log {
 }
 
 /// What a decision is known by: its request, else subject, time and strategy (and for a whole list, the list).
-const KEY: &str = "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy))";
+pub(super) const KEY: &str =
+    "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy))";
 const ROW_KEY: &str =
     "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy, item_id))";
 
@@ -63,7 +64,7 @@ pub async fn prepare(engine: &Engine, table: &mut Table, unit: Unit) -> Result<(
     let mut decisions = Vec::new();
     if by_impression {
         let rows = kept("recommendations_impressions");
-        impressions.push(impression_rows(&rows, table));
+        impressions.push(impression_rows(&rows, table, counts_from_zero(engine, table).await?));
         decisions.push(if identified && unit == Unit::Subject { grouped(&rows) } else { each_row(&rows) });
     }
     if by_decision {
@@ -150,8 +151,18 @@ pub fn attributes(table: &Table) -> Vec<String> {
     table.present.iter().filter(|name| canonical.iter().all(|c| c.name != name.as_str())).cloned().collect()
 }
 
-fn impression_rows(rows: &str, table: &Table) -> String {
-    format!("SELECT {} FROM {rows}", columns(table, str::to_owned))
+/// Whether the log's first place is 0; measures count places from 1.
+async fn counts_from_zero(engine: &Engine, table: &Table) -> Result<bool> {
+    if !table.present.contains("position") {
+        return Ok(false);
+    }
+    let rows = engine.rows("SELECT min(position) AS first FROM recommendations_impressions").await?;
+    Ok(rows.integer("first", 0) == Some(0))
+}
+
+fn impression_rows(rows: &str, table: &Table, from_zero: bool) -> String {
+    let item = |name: &str| if from_zero && name == "position" { "position + 1" } else { name }.to_owned();
+    format!("SELECT {} FROM {rows}", columns(table, item))
 }
 
 /// A row per decision, taken apart into one row per item. Positions count from 1 unless the row states them.

@@ -1,20 +1,25 @@
 //! Outcomes by segment: per-subject sums, and from them the few sums that a cluster-robust interval needs.
+//!
+//! One plan reads the log and adds up by subject; joined with `people` it counts by every combination of attributes
+//! once, and segments and subgroups of any depth are rolled up from those few rows.
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Engine, literal, quoted};
+use super::log::KEY;
+use super::segments::UNKNOWN;
+use crate::engine::{Engine, quoted};
 use crate::error::Result;
-use crate::manifest::{Metric, Unit};
-use crate::replay::segments::{Home, SEVERAL, UNKNOWN};
+use crate::manifest::Unit;
+use crate::metrics::{METRICS, Metric, Per};
 use crate::stats::ClusterSums;
 
 /// The sums of one segment under one strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
     pub strategy: String,
-    pub metric: Metric,
-    pub attribute: String,
-    pub value: String,
+    pub metric: &'static Metric,
+    /// The attributes that make the segment, with their values.
+    pub segment: BTreeMap<String, String>,
     /// Column and value within which it was counted; None for all.
     pub within: Option<(String, String)>,
     /// Subjects, or impressions where an impression is the unit.
@@ -26,141 +31,260 @@ pub struct Cell {
 /// What to sum.
 pub struct Question<'a> {
     pub unit: Unit,
-    pub metrics: &'a [Metric],
-    pub attributes: &'a BTreeMap<String, Home>,
+    pub metrics: &'a [&'static Metric],
+    pub attributes: &'a [&'a str],
+    /// Attributes that a segment may combine, at least 1.
+    pub depth: usize,
     pub within: &'a [String],
+    /// K of measures of ranking.
+    pub cutoff: Option<u32>,
+    /// Whether the log says what was selected; else the first K places were.
+    pub selected: bool,
 }
 
-/// Sums every metric by strategy and value of every attribute; and again within each value of each `within` column.
+/// Sums every metric by strategy and segment; and for single attributes again within each value of each `within` column.
 pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
-    if question.metrics.is_empty() || question.attributes.is_empty() {
+    if question.attributes.is_empty() {
         return Ok(cells);
     }
-    for within in std::iter::once(None).chain(question.within.iter().map(Some)) {
-        let rows = engine.rows(&sql(question, within.map(String::as_str))).await?;
-        for row in 0..rows.len() {
-            for metric in question.metrics {
-                let id = metric.id();
-                let sum = |name: &str| rows.float(&format!("{id}_{name}"), row).unwrap_or(0.0);
-                let units = rows.count(&format!("{id}_m"), row);
-                if units == 0 {
-                    continue;
-                }
-                // Revenue is summed in ten-thousandths, so that sums are exact in any order.
-                let scale = if *metric == Metric::Revenue { 1e-4 } else { 1.0 };
-                let attribute = rows.text("attribute", row).unwrap_or_default().to_owned();
-                cells.push(Cell {
-                    strategy: rows.text("strategy", row).unwrap_or_default().to_owned(),
-                    metric: *metric,
-                    value: rows.text("value", row).unwrap_or_default().to_owned(),
-                    within: within
-                        .map(|column| (column.clone(), rows.text("within", row).unwrap_or_default().to_owned())),
-                    units,
-                    impressions: rows.count(&format!("{id}_n"), row),
-                    sums: ClusterSums {
-                        clusters: units,
-                        n: sum("n"),
-                        y: sum("y") * scale,
-                        nn: sum("nn"),
-                        yy: sum("yy") * scale * scale,
-                        ny: sum("ny") * scale,
-                        ..ClusterSums::default()
-                    },
-                    attribute,
-                });
-            }
-        }
+    let of = |per: fn(Per) -> bool| -> Vec<&'static Metric> {
+        question.metrics.iter().copied().filter(|metric| per(metric.per)).collect()
+    };
+    let rows = of(|per| matches!(per, Per::Impression | Per::Decision | Per::Subject));
+    if !rows.is_empty() {
+        let depth = question.depth;
+        add(engine, question, &rows, &question.from_rows(&rows, None), None, depth, &mut cells).await?;
     }
-    cells.sort_by(|a, b| {
-        (a.metric, &a.strategy, &a.attribute, &a.within, &a.value).cmp(&(
-            b.metric,
-            &b.strategy,
-            &b.attribute,
-            &b.within,
-            &b.value,
-        ))
+    // Only an impression has a position or a place.
+    let single = of(|per| per == Per::Impression);
+    for within in question.within.iter().filter(|_| !single.is_empty()) {
+        add(engine, question, &single, &question.from_rows(&single, Some(within)), Some(within), 1, &mut cells).await?;
+    }
+    let lists = of(|per| per == Per::List);
+    if !lists.is_empty() {
+        let most = engine.rows("SELECT max(impressions) AS n FROM decisions").await?.count("n", 0);
+        engine.small_table("ideal", ideal(most)?)?;
+        add(engine, question, &lists, &question.from_lists(&lists), None, question.depth, &mut cells).await?;
+    }
+    let exposure = of(|per| per == Per::AllDecisions);
+    if !exposure.is_empty() {
+        add(engine, question, &exposure, from_decisions(), None, question.depth, &mut cells).await?;
+    }
+    let order = |cell: &Cell| METRICS.iter().position(|metric| metric.id == cell.metric.id);
+    cells.sort_by_cached_key(|cell| {
+        let names: Vec<String> = cell.segment.keys().cloned().collect();
+        let values: Vec<String> = cell.segment.values().cloned().collect();
+        (order(cell), names.len(), cell.strategy.clone(), names, cell.within.clone(), values)
     });
     Ok(cells)
 }
 
-fn sql(question: &Question<'_>, within: Option<&str>) -> String {
-    let within_column =
-        within.map_or("''".to_owned(), |w| format!("coalesce(CAST(i.{} AS VARCHAR), '{UNKNOWN}')", quoted(w)));
-    let from_log = |(name, home): (&String, &Home)| (*home == Home::Log).then(|| name.clone());
-    let log_attributes: Vec<String> = question.attributes.iter().filter_map(from_log).collect();
-    let per_unit = match question.unit {
-        Unit::Subject => {
-            let sums = question.metrics.iter().map(|metric| {
-                let (id, column) = (metric.id(), metric.column());
-                format!("count({column}) AS {id}_n, coalesce(sum({column}), 0) AS {id}_y")
+/// Adds up what `per_unit` has by strategy and segment.
+async fn add(
+    engine: &Engine,
+    question: &Question<'_>,
+    metrics: &[&'static Metric],
+    per_unit: &str,
+    within: Option<&String>,
+    depth: usize,
+    cells: &mut Vec<Cell>,
+) -> Result<()> {
+    let rows = engine.rows(&question.by_segment(metrics, per_unit, depth)).await?;
+    for row in 0..rows.len() {
+        let text = |column: &str| rows.text(column, row).map(str::to_owned);
+        let attributes = question.attributes.iter();
+        let segment: BTreeMap<String, String> =
+            attributes.filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
+        for metric in metrics {
+            let sum = |name: &str| rows.float(&format!("{}_{name}", metric.id), row).unwrap_or(0.0);
+            let units = rows.count(&format!("{}_m", metric.id), row);
+            if units == 0 {
+                continue;
+            }
+            let unit = metric.scale.unit();
+            cells.push(Cell {
+                strategy: text("strategy").unwrap_or_default(),
+                metric,
+                segment: segment.clone(),
+                within: within.map(|column| (column.clone(), text("within").unwrap_or_default())),
+                units,
+                impressions: rows.count(&format!("{}_k", metric.id), row),
+                sums: ClusterSums {
+                    clusters: units,
+                    n: sum("n"),
+                    y: sum("y") * unit,
+                    nn: sum("nn"),
+                    yy: sum("yy") * unit * unit,
+                    ny: sum("ny") * unit,
+                    ..ClusterSums::default()
+                },
             });
-            let attributes = log_attributes.iter().map(|name| {
-                let name = quoted(name);
-                let text = format!("CAST(i.{name} AS VARCHAR)");
-                format!("CASE WHEN min({text}) = max({text}) THEN min({text}) WHEN min({text}) IS NULL THEN NULL ELSE '{SEVERAL}' END AS {name}")
-            });
-            format!(
-                "SELECT i.strategy AS strategy, i.subject_id AS subject_id, {within_column} AS within, {} \
-                 FROM impressions i GROUP BY i.strategy, i.subject_id, {within_column}",
-                sums.chain(attributes).collect::<Vec<_>>().join(", ")
-            )
         }
-        Unit::Impression => {
-            let sums = question.metrics.iter().map(|metric| {
-                let (id, column) = (metric.id(), metric.column());
-                format!("CASE WHEN {column} IS NULL THEN 0 ELSE 1 END AS {id}_n, coalesce({column}, 0) AS {id}_y")
-            });
-            let attributes = log_attributes.iter().map(|name| format!("CAST(i.{0} AS VARCHAR) AS {0}", quoted(name)));
-            format!(
-                "SELECT i.strategy AS strategy, i.subject_id AS subject_id, {within_column} AS within, {} FROM impressions i",
-                sums.chain(attributes).collect::<Vec<_>>().join(", ")
-            )
+    }
+    Ok(())
+}
+
+impl Question<'_> {
+    /// The SQL of an impression's value.
+    fn value(&self, metric: &Metric) -> String {
+        match self.cutoff.filter(|_| !self.selected) {
+            Some(k) => metric.value.replace("selected", &format!("(CASE WHEN position <= {k} THEN 1 ELSE 0 END)")),
+            None => metric.value.to_owned(),
         }
-    };
-    let joined = if question.attributes.values().any(|home| *home == Home::Subjects) {
-        format!("SELECT u.*, {} FROM ({per_unit}) u LEFT JOIN subjects s ON u.subject_id = s.subject_id", {
-            let from_subjects = question.attributes.iter().filter(|(_, home)| **home == Home::Subjects);
-            from_subjects
-                .map(|(name, _)| format!("CAST(s.{0} AS VARCHAR) AS {0}", quoted(name)))
-                .collect::<Vec<_>>()
-                .join(", ")
-        })
-    } else {
-        per_unit
-    };
-    let known = question.attributes.keys().map(|name| format!("coalesce({0}, '{UNKNOWN}') AS {0}", quoted(name)));
-    let names: Vec<String> = question.attributes.keys().map(|name| quoted(name)).collect();
-    let measures = question.metrics.iter().flat_map(|m| [format!("{}_n", m.id()), format!("{}_y", m.id())]);
-    let columns = known.chain(measures).collect::<Vec<_>>().join(", ");
-    let aggregates = question
-        .metrics
-        .iter()
-        .map(|metric| {
-            let id = metric.id();
-            let (n, y) = (format!("{id}_n"), format!("{id}_y"));
+    }
+
+    /// Per unit, from impressions: `{id}_n` over which the mean is taken, `{id}_y` what is averaged, `{id}_k` impressions.
+    fn from_rows(&self, metrics: &[&'static Metric], within: Option<&String>) -> String {
+        let place = |of: &str| {
+            within.map_or("''".to_owned(), |w| format!("coalesce(CAST({of}{} AS VARCHAR), '{UNKNOWN}')", quoted(w)))
+        };
+        if self.unit == Unit::Impression {
+            let sums = metrics.iter().map(|metric| {
+                let (id, value) = (metric.id, self.value(metric));
+                let one = format!("CASE WHEN {value} IS NULL THEN 0 ELSE 1 END");
+                format!(", {one} AS {id}_n, coalesce({value}, 0) AS {id}_y, {one} AS {id}_k")
+            });
+            let (sums, place) = (sums.collect::<String>(), place(""));
+            let attributes = self.attributes.iter().map(|name| format!(", {}", quoted(name))).collect::<String>();
+            return format!("SELECT strategy, {place} AS within{attributes}{sums} FROM shown");
+        }
+        let sums = metrics.iter().map(|metric| {
+            let (id, value) = (metric.id, self.value(metric));
+            format!(", count({value}) AS {id}_k, coalesce(sum({value}), 0) AS {id}_y")
+        });
+        let (sums, place) = (sums.collect::<String>(), place(""));
+        let per_subject = format!(
+            "SELECT strategy, subject_id, {place} AS within{sums} FROM impressions GROUP BY strategy, subject_id, {place}"
+        );
+        let decided = metrics.iter().any(|metric| metric.per == Per::Decision);
+        let over = metrics.iter().map(|metric| {
+            let id = metric.id;
+            let over = match metric.per {
+                Per::Impression => format!("u.{id}_k"),
+                Per::Decision => format!("CASE WHEN u.{id}_k > 0 THEN d.decisions ELSE 0 END"),
+                _ => format!("CASE WHEN u.{id}_k > 0 THEN 1 ELSE 0 END"),
+            };
+            format!(", {over} AS {id}_n, u.{id}_y, u.{id}_k")
+        });
+        let join = if decided {
+            " JOIN (SELECT strategy, subject_id, count(*) AS decisions FROM decisions GROUP BY strategy, subject_id) d \
+             ON u.strategy = d.strategy AND u.subject_id = d.subject_id"
+        } else {
+            ""
+        };
+        self.with_people(&format!(
+            "SELECT u.strategy, u.subject_id, u.within{} FROM ({per_subject}) u{join}",
+            over.collect::<String>()
+        ))
+    }
+
+    /// Per subject, from each decision's list.
+    fn from_lists(&self, metrics: &[&'static Metric]) -> String {
+        let top = self.cutoff.map_or("relevant IS NOT NULL".to_owned(), |k| format!("position <= {k}"));
+        let most = self.cutoff.map_or("l.relevant".to_owned(), |k| format!("least(l.relevant, {k})"));
+        // Whole numbers, so that sums do not depend on their order.
+        let lists = format!(
+            "SELECT strategy, subject_id, count(*) AS rows, sum(relevant) AS relevant, \
+             count(*) FILTER (WHERE {top}) AS judged, \
+             coalesce(sum(relevant) FILTER (WHERE {top}), 0) AS hits, \
+             min(position) FILTER (WHERE relevant = 1 AND {top}) AS first, \
+             coalesce(sum(CAST(round(1e9 / log2(position + 1)) AS BIGINT)) FILTER (WHERE relevant = 1 AND {top}), 0) AS gain \
+             FROM impressions WHERE relevant IS NOT NULL AND position > 0 GROUP BY strategy, subject_id, {KEY}"
+        );
+        let valued = metrics.iter().map(|metric| format!(", {} AS {}", metric.value, quoted(metric.id)));
+        let valued = format!(
+            "SELECT strategy, subject_id, rows{} FROM (SELECT l.*, i.gain AS ideal FROM ({lists}) l LEFT JOIN ideal i \
+             ON {most} = i.n) WHERE judged > 0",
+            valued.collect::<String>()
+        );
+        let means = metrics.iter().map(|metric| {
+            let (id, value) = (metric.id, quoted(metric.id));
+            format!(
+                ", CASE WHEN count({value}) > 0 THEN 1 ELSE 0 END AS {id}_n, \
+                 coalesce(CAST(round(CAST(sum({value}) AS DOUBLE) / nullif(count({value}), 0)) AS BIGINT), 0) AS {id}_y, \
+                 coalesce(sum(rows) FILTER (WHERE {value} IS NOT NULL), 0) AS {id}_k"
+            )
+        });
+        self.with_people(&format!(
+            "SELECT strategy, subject_id, '' AS within{} FROM ({valued}) GROUP BY strategy, subject_id",
+            means.collect::<String>()
+        ))
+    }
+
+    fn with_people(&self, per_subject: &str) -> String {
+        let attributes = self.attributes.iter().map(|name| format!(", p.{}", quoted(name))).collect::<String>();
+        format!("SELECT u.*{attributes} FROM ({per_subject}) u JOIN people p ON u.subject_id = p.subject_id")
+    }
+
+    /// The sums that intervals need, of every combination of values, and of those the segments up to `depth`.
+    fn by_segment(&self, metrics: &[&'static Metric], per_unit: &str, depth: usize) -> String {
+        let names: Vec<String> = self.attributes.iter().map(|name| quoted(name)).collect();
+        let (mut finest, mut rolled) = (String::new(), String::new());
+        for metric in metrics {
+            let id = metric.id;
             // Products of amounts outgrow 64 bits; decimals add up exactly in any order.
-            let wide = |column: &str| format!("CAST({column} AS DECIMAL(19, 0))");
-            format!(
-                "count(*) FILTER (WHERE {n} > 0) AS {id}_m, sum({n}) AS {id}_n, sum({y}) AS {id}_y, \
-                 CAST(sum({wn} * {wn}) AS DOUBLE) AS {id}_nn, CAST(sum({wy} * {wy}) AS DOUBLE) AS {id}_yy, \
-                 CAST(sum({wn} * {wy}) AS DOUBLE) AS {id}_ny",
-                wn = wide(&n),
-                wy = wide(&y),
-            )
+            let wide = |sum: &str| format!("CAST({id}_{sum} AS DECIMAL(19, 0))");
+            let (n, y) = (wide("n"), wide("y"));
+            finest += &format!(
+                ", count(*) FILTER (WHERE {id}_n > 0) AS {id}_m, sum({id}_k) AS {id}_k, sum({id}_n) AS {id}_n, \
+                 sum({id}_y) AS {id}_y, sum({n} * {n}) AS {id}_nn, sum({y} * {y}) AS {id}_yy, sum({n} * {y}) AS {id}_ny"
+            );
+            rolled += &format!(", sum({id}_m) AS {id}_m, sum({id}_k) AS {id}_k");
+            let sums = ["n", "y", "nn", "yy", "ny"].iter();
+            rolled += &sums.map(|sum| format!(", CAST(sum({id}_{sum}) AS DOUBLE) AS {id}_{sum}")).collect::<String>();
+        }
+        let all = names.join(", ");
+        let sets = subsets(&names, depth);
+        let sets: Vec<String> = sets.iter().map(|set| format!("(strategy, within, {})", set.join(", "))).collect();
+        format!(
+            "SELECT strategy, within, {all}{rolled} FROM (SELECT strategy, within, {all}{finest} FROM ({per_unit}) \
+             GROUP BY strategy, within, {all}) GROUP BY GROUPING SETS ({})",
+            sets.join(", ")
+        )
+    }
+}
+
+/// Per subject and strategy, from decisions: also of those whom the strategy never decided about.
+fn from_decisions() -> &'static str {
+    "SELECT s.strategy AS strategy, '' AS within, a.n AS exposure_n, coalesce(o.n, 0) AS exposure_y, \
+     coalesce(o.shown, 0) AS exposure_k, p.* \
+     FROM (SELECT DISTINCT strategy FROM decisions) s \
+     CROSS JOIN (SELECT subject_id, count(*) AS n FROM decisions GROUP BY subject_id) a \
+     JOIN people p ON a.subject_id = p.subject_id \
+     LEFT JOIN (SELECT strategy, subject_id, count(*) AS n, sum(impressions) AS shown FROM decisions \
+     GROUP BY strategy, subject_id) o ON s.strategy = o.strategy AND a.subject_id = o.subject_id"
+}
+
+/// All subsets of one to `depth` names.
+fn subsets(names: &[String], depth: usize) -> Vec<Vec<&str>> {
+    let mut all: Vec<Vec<&str>> = Vec::new();
+    let mut last: Vec<(usize, Vec<&str>)> = vec![(0, Vec::new())];
+    for _ in 0..depth.min(names.len()) {
+        let longer = last.iter().flat_map(|(from, set)| {
+            (*from..names.len()).map(move |next| {
+                let mut longer = set.clone();
+                longer.push(names[next].as_str());
+                (next + 1, longer)
+            })
+        });
+        last = longer.collect();
+        all.extend(last.iter().map(|(_, set)| set.clone()));
+    }
+    all
+}
+
+/// The discounted gain of n relevant items in the first n places, for every n up to `most`.
+fn ideal(most: u64) -> Result<datafusion::arrow::array::RecordBatch> {
+    use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    let most = i64::try_from(most).unwrap_or(i64::MAX).min(1_000_000);
+    let mut gain = 0;
+    let gains: Vec<i64> = (1..=most)
+        .map(|place| {
+            gain += (1e9 / ((place + 1) as f64).log2()).round() as i64;
+            gain
         })
-        .collect::<Vec<_>>()
-        .join(", ");
-    let sets = names.iter().map(|name| format!("(strategy, within, {name})")).collect::<Vec<_>>().join(", ");
-    let attribute = names
-        .iter()
-        .zip(question.attributes.keys())
-        .map(|(name, attribute)| format!("WHEN {name} IS NOT NULL THEN {}", literal(attribute)))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let value = if names.len() == 1 { names[0].clone() } else { format!("coalesce({})", names.join(", ")) };
-    format!(
-        "SELECT strategy, within, CASE {attribute} END AS attribute, {value} AS value, {aggregates} \
-         FROM (SELECT strategy, within, {columns} FROM ({joined})) GROUP BY GROUPING SETS ({sets})"
-    )
+        .collect();
+    let counts: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(1..=most));
+    Ok(RecordBatch::try_from_iter([("n", counts), ("gain", std::sync::Arc::new(Int64Array::from(gains)) as ArrayRef)])?)
 }

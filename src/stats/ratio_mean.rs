@@ -130,6 +130,29 @@ pub fn p_value(a: &RatioMean, b: &RatioMean) -> Option<f64> {
     t_p(estimate / se, df)
 }
 
+/// Two-sided p-value that both means are one when the clusters of both groups are alike: the t-test with one spread, taken
+/// around the common mean over both groups, R₀ = (Σy_a + Σy_b) / (Σn_a + Σn_b).
+///
+/// Amounts are skewed: a small group in which little happened by chance has a small variance by the same chance, and
+/// [`p_value`] then takes it for certain. The spread of both together does not shrink with it. None with fewer than
+/// three clusters in all, without rows on either side, or when nothing varies.
+pub fn p_value_of_one_spread(a: &ClusterSums, b: &ClusterSums) -> Option<f64> {
+    let clusters = a.clusters + b.clusters;
+    if clusters < 3 || a.n <= 0.0 || b.n <= 0.0 {
+        return None;
+    }
+    let common = (a.y + b.y) / (a.n + b.n);
+    let (yy, ny, nn) = (a.yy + b.yy, a.ny + b.ny, a.nn + b.nn);
+    let residual = yy - 2.0 * common * ny + common * common * nn;
+    let rounding = 8.0 * f64::EPSILON * (yy.abs() + 2.0 * (common * ny).abs() + common * common * nn);
+    let df = clusters as f64 - 2.0;
+    let spread = residual / df;
+    let share = |of: &ClusterSums| of.clusters as f64 / of.n / of.n;
+    let se = (spread * (share(a) + share(b))).sqrt();
+    let moves = residual > rounding && se > 0.0 && se.is_finite();
+    t_p((a.y / a.n - b.y / b.n) / se, df).filter(|_| moves)
+}
+
 /// Difference, standard error, degrees of freedom.
 fn standard_difference(a: &RatioMean, b: &RatioMean) -> Option<(f64, f64, f64)> {
     if a.variance <= 0.0 || b.variance <= 0.0 {
@@ -249,6 +272,20 @@ mod tests {
         near(difference.high, 0.1196018431324527);
         near(p_value(&a, &b).unwrap(), 0.12492439602834479);
         near(welch(a.variance, a.df, b.variance, b.df), 8.917081176268503);
+    }
+
+    /// With as many rows in every cluster it is Student's test of the cluster means but for the spread, which is taken
+    /// around the common mean.
+    #[test]
+    fn one_spread_is_that_of_both_groups_together() {
+        let (a, b) = ([1.0, 0.0, 4.0, 1.0, 2.0, 1.0, 3.0, 2.0], [2.0, 5.0, 1.0, 2.0, 4.0, 5.0]);
+        let group = |values: &[f64]| sums(&values.iter().map(|&y| (4.0, y)).collect::<Vec<_>>());
+        let all: Vec<f64> = a.iter().chain(&b).copied().collect();
+        let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+        let total: f64 = all.iter().map(|y| (y - mean(&all)).powi(2)).sum();
+        let t = (mean(&a) - mean(&b)) / (total / 12.0 * (1.0 / 8.0 + 1.0 / 6.0)).sqrt();
+        near(p_value_of_one_spread(&group(&a), &group(&b)).unwrap(), t_p(t, 12.0).unwrap());
+        assert_eq!(p_value_of_one_spread(&group(&[1.0, 1.0]), &group(&[1.0, 1.0])), None);
     }
 
     /// statsmodels 0.15.0 `OLS([1, 0, 4, 1, 2, 1, 3, 2], ones).fit().conf_int()`.

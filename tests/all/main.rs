@@ -10,6 +10,7 @@ mod fides;
 mod licences;
 mod lineage;
 mod lineage_kinds;
+mod measures;
 mod open_bandit;
 mod readers;
 mod receipts;

@@ -10,6 +10,7 @@ use super::verdict_word;
 use super::view::States;
 use crate::facts::outcome_parity::{Comparison, OutcomeParity};
 use crate::facts::{Fact, attributes};
+use crate::metrics;
 use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker, words};
 use crate::outputs::text;
 use crate::playbook::Verdict;
@@ -40,12 +41,15 @@ pub struct Bound<'a> {
 /// One chart.
 #[derive(Debug, Serialize)]
 pub struct Group<'a> {
-    pub metric: &'a str,
+    /// In words, e.g. `clicks per impression`.
+    pub metric: String,
+    /// Which direction harms: `low`, `high` or `either`.
+    pub harm: &'a str,
     /// The attributes that make the segments, e.g. `age_band`.
     pub by: String,
     /// The condition, e.g. `position=1`; empty for all.
     pub within: String,
-    /// The outcome is an amount of money, not a share.
+    /// The outcome is an amount or a number, not a share.
     pub amount: bool,
     pub axis: String,
     /// The worst verdict in it.
@@ -149,6 +153,9 @@ fn bound(rule: &RuleResult) -> Option<f64> {
 
 impl Layout<'_> {
     fn group<'a>(&self, (by, metric, within): Key<'a>, facts: Facts<'a>) -> Group<'a> {
+        let first = facts.first().map(|(_, fact)| *fact);
+        let amount = first.is_some_and(|fact| matches!(fact.scale.as_str(), "money" | "count"));
+        let harm = first.map_or("low", |fact| fact.harm.as_str());
         let ratios = facts.iter().filter(|(_, fact)| !nothing(fact)).filter_map(|(_, fact)| fact.ratio.as_ref());
         let ends = ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]);
         let scale = Scale::around(ends.chain(self.bounds.iter().copied()));
@@ -156,7 +163,6 @@ impl Layout<'_> {
         for (index, fact) in facts {
             by_strategy.entry(&fact.strategy).or_default().push((index, fact));
         }
-        let amount = metric == "revenue";
         let rows: Vec<_> = by_strategy
             .into_iter()
             .map(|(strategy, facts)| (strategy, reference(&facts), self.rows(&facts, scale, amount)))
@@ -182,7 +188,20 @@ impl Layout<'_> {
             sections.push(Section { strategy, reference, summary, rows, withheld });
         }
         let axis = axis(scale, &self.bounds);
-        Group { metric, by, within, amount, axis, state, summary, closed, sections, folded, passes }
+        Group {
+            metric: title(metric),
+            harm,
+            by,
+            within,
+            amount,
+            axis,
+            state,
+            summary,
+            closed,
+            sections,
+            folded,
+            passes,
+        }
     }
 
     fn rows<'a>(&self, facts: &[(usize, &'a OutcomeParity)], scale: Scale, amount: bool) -> Vec<Row<'a>> {
@@ -259,6 +278,15 @@ impl Layout<'_> {
 fn for_q(rule: &RuleResult, fact: &OutcomeParity) -> &'static str {
     let beyond = fact.ratio.as_ref().zip(bound(rule)).is_some_and(|(ratio, at)| ratio.high < at || ratio.low > at);
     if beyond && rule.params.contains_key("q") { " (q too large)" } else { "" }
+}
+
+/// A metric in words: `clicks per impression`, `nDCG of the first 10 places`.
+pub fn title(metric: &str) -> String {
+    let title = metrics::named(metric).map_or(metric, |known| known.title);
+    match metric.split_once('@') {
+        Some((_, k)) => format!("{title}, first {k} places"),
+        None => title.to_owned(),
+    }
 }
 
 /// Units that would decide a comparison at the bound of a rule: `about 12,000 subjects`.

@@ -225,6 +225,8 @@ fn parities(facts: &mut Vec<Fact>) {
         ("65+", 0.66, 0.07),
         ("under 18", 0.78, 0.2),
     ];
+    facts.push(subgroup(1, json!({"age_band": "65+", "gender": "<script>"}), 0.61, 0.78));
+    facts.push(subgroup(2, json!({"age_band": "65+", "region": "west"}), 0.7, 1.01));
     for metric in ["click", "conversion", "revenue"] {
         for (segment, ratio, spread) in ages {
             let spread = if metric == "click" { spread } else { spread * 2.5 };
@@ -275,7 +277,8 @@ fn parity(
     let base = if metric == "revenue" { 0.84 } else { 0.0412 };
     let rate = if ratio.is_nan() { base } else { base * ratio };
     fact(json!({
-        "kind": "outcome_parity", "strategy": "ranker_v2", "metric": metric, "segment": {segment.0: segment.1},
+        "kind": "outcome_parity", "strategy": "ranker_v2", "metric": metric, "harm": "low",
+        "scale": if metric == "revenue" { "money" } else { "share" }, "segment": {segment.0: segment.1},
         "reference": {reference.0: reference.1}, "within": within.iter().copied().collect::<BTreeMap<_, _>>(), "unit": "subject",
         "comparison": comparison, "subjects": shown.then_some(4_210), "impressions": shown.then_some(96_512),
         "rate": shown.then(|| interval(rate, 0.05)), "reference_rate": shown.then(|| interval(base, 0.02)),
@@ -285,6 +288,19 @@ fn parity(
         "counts_withheld": false,
         "most_favoured": compared.then(|| json!({"segment": {segment.0: "18-24"}, "ratio": interval(ratio / 1.04, spread)})),
         "to_decide": (compared && ratio - ratio * spread < 0.8 && ratio + ratio * spread > 0.8).then(|| json!({"bound": 0.8, "units": 18_400})),
+    }))
+}
+
+fn subgroup(rank: u64, segment: serde_json::Value, ratio: f64, least: f64) -> Fact {
+    let interval = |estimate: f64| json!({"estimate": estimate, "low": estimate * 0.88, "high": estimate * 1.12, "level": 0.95, "method": "cluster_delta"});
+    fact(json!({
+        "kind": "subgroup", "strategy": "ranker_v2", "metric": "click", "harm": "low", "scale": "share", "segment": segment,
+        "rank": rank, "compared": 31, "too_small": 4, "unit": "subject", "comparison": "compared", "subjects": 1_204,
+        "impressions": 22_930, "rate": interval(0.04 * ratio), "rest_rate": interval(0.04), "ratio": interval(ratio),
+        "difference": json!({"estimate": 0.04 * ratio - 0.04, "low": -0.02, "high": 0.001, "level": 0.95, "method": "cluster_delta"}),
+        "p_value": 0.0001, "q_value": 0.003,
+        "adds": [{"attribute": "age_band", "ratio": interval(least), "p_value": 0.01}, {"attribute": "<b>gender</b>", "ratio": null, "p_value": null}],
+        "least_added": interval(least),
     }))
 }
 

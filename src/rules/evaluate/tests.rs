@@ -26,7 +26,7 @@ fn one(conditions: &str) -> LoadedPack {
 
 fn parity(segment: &str, changes: Value) -> Fact {
     let mut fact = json!({
-        "kind": "outcome_parity", "strategy": "s", "metric": "click", "segment": {"g": segment}, "reference": {"g": "a"},
+        "kind": "outcome_parity", "strategy": "s", "metric": "click", "harm": "low", "scale": "share", "segment": {"g": segment}, "reference": {"g": "a"},
         "within": {}, "unit": "subject", "comparison": "compared", "suppressed": false, "counts_withheld": false
     });
     fact.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());

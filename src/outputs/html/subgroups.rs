@@ -1,0 +1,94 @@
+//! How subgroups are laid out: a chart per metric and strategy, the worst subgroup first.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::verdict_word;
+use super::view::States;
+use crate::facts::outcome_parity::Comparison;
+use crate::facts::subgroup::Subgroup;
+use crate::facts::{Fact, attributes};
+use crate::metrics;
+use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker};
+use crate::outputs::text;
+use crate::record::Record;
+
+/// Subgroups of one metric and strategy.
+#[derive(Debug, Serialize)]
+pub struct Subgroups<'a> {
+    /// In words, e.g. `clicks per impression`.
+    pub metric: String,
+    pub strategy: &'a str,
+    pub compared: u64,
+    pub too_small: u64,
+    pub axis: String,
+    pub rows: Vec<Row<'a>>,
+}
+
+/// One subgroup.
+#[derive(Debug, Serialize)]
+pub struct Row<'a> {
+    pub index: usize,
+    pub label: String,
+    pub fact: &'a Subgroup,
+    pub state: &'static str,
+    pub word: &'a str,
+    pub plot: String,
+    /// What each attribute adds, e.g. `gender × 0.98 (0.90 to 1.07)`.
+    pub adds: Vec<String>,
+}
+
+/// Lays out the subgroups of the record.
+pub fn subgroups<'a>(record: &'a Record, states: &States) -> Vec<Subgroups<'a>> {
+    let mut groups: BTreeMap<(usize, &str), Vec<(usize, &Subgroup)>> = BTreeMap::new();
+    for (index, fact) in record.facts.iter().enumerate() {
+        let Fact::Subgroup(fact) = fact else { continue };
+        let place = metrics::METRICS.iter().position(|one| Some(one) == metrics::named(&fact.metric));
+        groups.entry((place.unwrap_or(usize::MAX), &fact.strategy)).or_default().push((index, fact));
+    }
+    groups.into_values().map(|facts| group(facts, states)).collect()
+}
+
+fn group<'a>(mut facts: Vec<(usize, &'a Subgroup)>, states: &States) -> Subgroups<'a> {
+    facts.sort_by_key(|(_, fact)| fact.rank);
+    let ratios = facts.iter().filter_map(|(_, fact)| fact.ratio.as_ref());
+    let scale = Scale::around(ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]));
+    let first = facts.first().map(|(_, fact)| *fact);
+    Subgroups {
+        metric: first.map(|fact| super::parity::title(&fact.metric)).unwrap_or_default(),
+        strategy: first.map_or("", |fact| fact.strategy.as_str()),
+        compared: first.map_or(0, |fact| fact.compared),
+        too_small: first.map_or(0, |fact| fact.too_small),
+        axis: axis(scale, &[]),
+        rows: facts.into_iter().map(|(index, fact)| row(index, fact, states, scale)).collect(),
+    }
+}
+
+fn row<'a>(index: usize, fact: &'a Subgroup, states: &States, scale: Scale) -> Row<'a> {
+    let (state, word) = match (fact.comparison, states.of(index)) {
+        (Comparison::Undefined, _) => ("withheld", "cannot be compared"),
+        (_, "none") => ("none", "not judged"),
+        (_, "not_applicable") => ("not_applicable", "told by its parts"),
+        (_, state) => (state, verdict_word(state)),
+    };
+    let label = attributes(&fact.segment);
+    let plot = match &fact.ratio {
+        Some(ratio) => {
+            let (estimate, low, high) = (ratio.estimate, ratio.low, ratio.high);
+            whisker(scale, &[], Whisker { label: &label, estimate, low, high, mark: state, verdict: word })
+        }
+        None => grid(scale, &[]),
+    };
+    let adds = fact.adds.iter().map(|added| match &added.ratio {
+        Some(ratio) => format!(
+            "{} × {} ({} to {})",
+            added.attribute,
+            text::number(ratio.estimate),
+            text::number(ratio.low),
+            text::number(ratio.high)
+        ),
+        None => format!("{}: not comparable", added.attribute),
+    });
+    Row { index, fact, state, word, plot, adds: adds.collect(), label }
+}
