@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use probity::engine::Engine;
+use probity::evidence::columns::Role;
 use probity::manifest::{Measure, Unit};
 use probity::metrics::{Metric, metric};
 use probity::replay::outcomes::{Question, cells};
@@ -24,7 +25,12 @@ async fn bench() -> Result<(), Box<dyn std::error::Error>> {
     let rows: u64 = std::env::var("PROBITY_BENCH_ROWS").map_or(Ok(20_000_000), |rows| rows.parse())?;
     let engine = Engine::embedded(probity::engine::default_memory())?;
     let people = (rows / 20).max(1_000);
-    engine.stage("impressions", &impressions(rows, people)).await?;
+    engine.stage("log", &impressions(rows, people)).await?;
+    let given = ["request_id", "subject_id", "strategy", "clicked", "converted", "revenue"];
+    let absent = Role::Recommendations.columns().iter().filter(|column| !given.contains(&column.name));
+    let absent: String =
+        absent.map(|column| format!(", CAST(NULL AS {}) AS {}", column.kind.sql_type(), column.name)).collect();
+    engine.view("impressions", &format!("SELECT *{absent} FROM log")).await?;
     engine.stage("decisions", "SELECT strategy, subject_id, count(*) AS impressions FROM impressions GROUP BY strategy, subject_id, request_id").await?;
     engine.stage("subjects", &subjects(people)).await?;
     let homes: BTreeMap<String, Home> = ATTRIBUTES.iter().map(|name| ((*name).to_owned(), Home::Subjects)).collect();
