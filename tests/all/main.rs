@@ -16,6 +16,7 @@ mod readers;
 mod receipts;
 mod reidentification;
 mod scan;
+mod seeds;
 mod sql_conformance;
 mod storefront;
 mod support;
