@@ -23,6 +23,8 @@ pub struct Subgroups<'a> {
     pub compared: u64,
     pub too_small: u64,
     pub axis: String,
+    /// Folded away: no rule objects to any of them.
+    pub closed: bool,
     pub rows: Vec<Row<'a>>,
 }
 
@@ -47,7 +49,9 @@ pub fn subgroups<'a>(record: &'a Record, states: &States) -> Vec<Subgroups<'a>> 
         let place = metrics::METRICS.iter().position(|one| Some(one) == metrics::named(&fact.metric));
         groups.entry((place.unwrap_or(usize::MAX), &fact.strategy)).or_default().push((index, fact));
     }
-    groups.into_values().map(|facts| group(facts, states)).collect()
+    let mut groups: Vec<_> = groups.into_values().map(|facts| group(facts, states)).collect();
+    groups.sort_by_key(|group| group.closed);
+    groups
 }
 
 fn group<'a>(mut facts: Vec<(usize, &'a Subgroup)>, states: &States) -> Subgroups<'a> {
@@ -55,21 +59,30 @@ fn group<'a>(mut facts: Vec<(usize, &'a Subgroup)>, states: &States) -> Subgroup
     let ratios = facts.iter().filter_map(|(_, fact)| fact.ratio.as_ref());
     let scale = Scale::around(ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]));
     let first = facts.first().map(|(_, fact)| *fact);
+    let rows: Vec<Row<'_>> = facts.iter().map(|(index, fact)| row(*index, fact, states, scale)).collect();
     Subgroups {
+        closed: rows.iter().all(|row| !matches!(row.state, "fail" | "inconclusive")),
         metric: first.map(|fact| super::parity::title(&fact.metric)).unwrap_or_default(),
         strategy: first.map_or("", |fact| fact.strategy.as_str()),
         compared: first.map_or(0, |fact| fact.compared),
         too_small: first.map_or(0, |fact| fact.too_small),
         axis: axis(scale, &[]),
-        rows: facts.into_iter().map(|(index, fact)| row(index, fact, states, scale)).collect(),
+        rows,
     }
+}
+
+/// Whether it is surely served worse, and one of its attributes adds nothing to that.
+fn repeats(fact: &Subgroup) -> bool {
+    let worse = fact.ratio.as_ref().is_some_and(|ratio| ratio.high < 1.0);
+    worse && fact.least_added.as_ref().is_some_and(|least| least.estimate >= 1.0)
 }
 
 fn row<'a>(index: usize, fact: &'a Subgroup, states: &States, scale: Scale) -> Row<'a> {
     let (state, word) = match (fact.comparison, states.of(index)) {
         (Comparison::Undefined, _) => ("withheld", "cannot be compared"),
         (_, "none") => ("none", "not judged"),
-        (_, "not_applicable") => ("not_applicable", "told by its parts"),
+        (_, "not_applicable") => ("not_applicable", "not beyond chance"),
+        (_, "pass") if repeats(fact) => ("pass", "told by another attribute"),
         (_, state) => (state, verdict_word(state)),
     };
     let label = attributes(&fact.segment);
