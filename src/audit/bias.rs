@@ -7,10 +7,12 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
+use crate::facts::conditional_parity::{self, Conditional};
 use crate::facts::{Fact, outcome_parity};
-use crate::manifest::{Manifest, Metric};
+use crate::manifest::{Manifest, Metric, Unit};
 use crate::replay::outcomes::{self, Question};
 use crate::replay::segments::{self, Home, Segments};
+use crate::replay::strata;
 use crate::yaml::Document;
 
 /// All facts on bias. None without a log.
@@ -28,6 +30,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     check_references(&declared.manifest, &segments)?;
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
+    facts.extend(conditional(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -49,6 +52,30 @@ async fn outcomes(
         Question { unit: measure.unit, metrics: &metrics, attributes: &segments.attributes, within: &within };
     let cells = outcomes::cells(engine, &question).await?;
     Ok(outcome_parity::measure(&cells, measure).into_iter().map(Fact::OutcomeParity))
+}
+
+/// Outcomes under equal conditions. The strategy is a condition of every log, position and columns where they are there.
+async fn conditional(engine: &Engine, declared: &Declared, tables: &Tables, segments: &Segments) -> Result<Vec<Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let has = |column: &str| tables.has(Role::Recommendations, column);
+    if !measure.conditional.unwrap_or(measure.unit == Unit::Subject && has(strata::POSITION)) {
+        return Ok(Vec::new());
+    }
+    let wanted = |metric: &Metric| measure.metrics.as_ref().is_none_or(|of| of.iter().any(|at| at.value == *metric));
+    let metrics =
+        [Metric::Click, Metric::Conversion].into_iter().filter(|metric| wanted(metric) && has(metric.column()));
+    let metrics: Vec<Metric> = metrics.collect();
+    let mut conditions: Vec<String> = Vec::new();
+    let position = has(strata::POSITION).then(|| strata::POSITION.to_owned());
+    for column in position.into_iter().chain(measure.within.iter().map(|at| at.value.clone())) {
+        if !conditions.contains(&column) {
+            conditions.push(column);
+        }
+    }
+    let question = strata::Question { unit: measure.unit, metrics: &metrics, segments, conditions: &conditions };
+    let strata = strata::sums(engine, &question).await?;
+    let facts = conditional_parity::measure(&Conditional { strata: &strata, segments, measure });
+    Ok(facts.into_iter().map(Fact::ConditionalParity).collect())
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

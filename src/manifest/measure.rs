@@ -21,6 +21,9 @@ pub struct Measure {
     pub metrics: Option<Vec<At<Metric>>>,
     /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
     pub within: Vec<At<String>>,
+    /// Whether segments are also compared under equal conditions: position, strategy and the columns of `within`. Default:
+    /// where the unit is the subject and the log has a position.
+    pub conditional: Option<bool>,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -46,6 +49,7 @@ impl Default for Measure {
             k: 5,
             metrics: None,
             within: Vec::new(),
+            conditional: None,
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,

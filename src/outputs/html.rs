@@ -12,6 +12,7 @@ use crate::record::Record;
 
 mod choice;
 mod conclusion;
+mod conditions;
 mod consent;
 mod findings;
 mod methods;
@@ -34,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
+    ("conditions.html", include_str!("../../templates/conditions.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),
