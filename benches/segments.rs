@@ -50,15 +50,8 @@ async fn bench() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn run(engine: &Engine, attributes: &[&str], depth: usize) -> probity::error::Result<()> {
     let metrics: Vec<&'static Metric> = ["click", "conversion", "revenue"].into_iter().filter_map(metric).collect();
-    let question = Question {
-        unit: Unit::Subject,
-        metrics: &metrics,
-        attributes,
-        depth,
-        within: &[],
-        cutoff: None,
-        selected: false,
-    };
+    let question =
+        Question { unit: Unit::Subject, metrics: &metrics, attributes, depth, within: &[], cutoff: None, places: None };
     cells(engine, &question).await.map(|_| ())
 }
 

@@ -372,6 +372,14 @@ impl Metric {
         }
     }
 
+    /// The SQL of an impression's value; the first `places` stand in for `selected`, if given.
+    pub fn sql(&self, places: Option<u32>) -> String {
+        match places {
+            Some(k) => self.value.replace("selected", &format!("(CASE WHEN position <= {k} THEN 1 ELSE 0 END)")),
+            None => self.value.to_owned(),
+        }
+    }
+
     /// Whether it looks at the first K places only.
     fn is_cut(&self) -> bool {
         self.per == Per::List

@@ -7,10 +7,13 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
+use crate::facts::conditional_parity::{self, Conditional};
 use crate::facts::{Fact, outcome_parity, subgroup};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Measure, Metric, Unit};
+use crate::metrics::{Per, Scale};
 use crate::replay::outcomes::{self, Question};
 use crate::replay::segments::{self, Home, Segments};
+use crate::replay::strata;
 use crate::yaml::Document;
 
 /// All facts on bias. None without a log.
@@ -28,6 +31,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     check_references(&declared.manifest, &segments)?;
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
+    facts.extend(conditional(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -43,12 +47,47 @@ async fn outcomes(engine: &Engine, declared: &Declared, tables: &Tables, segment
         depth: usize::from(measure.intersections),
         within: &within,
         cutoff: measure.cutoff,
-        selected: tables.has(Role::Recommendations, "selected"),
+        places: places(tables, measure),
     };
     let cells = outcomes::cells(engine, &question).await?;
     let parity = outcome_parity::measure(&cells, segments, measure).into_iter().map(Fact::OutcomeParity);
     let subgroups = subgroup::measure(&cells, measure).into_iter().map(Fact::Subgroup);
     Ok(parity.chain(subgroups).collect())
+}
+
+/// The places that stand in for what was selected.
+fn places(tables: &Tables, measure: &Measure) -> Option<u32> {
+    measure.cutoff.filter(|_| !tables.has(Role::Recommendations, "selected"))
+}
+
+/// Outcomes under equal conditions. The strategy is a condition of every log, position and columns where they are there.
+async fn conditional(engine: &Engine, declared: &Declared, tables: &Tables, segments: &Segments) -> Result<Vec<Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let has = |column: &str| tables.has(Role::Recommendations, column);
+    if !measure.conditional.unwrap_or(measure.unit == Unit::Subject && has(strata::POSITION)) {
+        return Ok(Vec::new());
+    }
+    // What each impression has or has not.
+    let shares = tables.metrics(measure).into_iter().map(Metric);
+    let metrics: Vec<Metric> =
+        shares.filter(|metric| metric.0.per == Per::Impression && metric.0.scale == Scale::Share).collect();
+    let mut conditions: Vec<String> = Vec::new();
+    let position = has(strata::POSITION).then(|| strata::POSITION.to_owned());
+    for column in position.into_iter().chain(measure.within.iter().map(|at| at.value.clone())) {
+        if !conditions.contains(&column) {
+            conditions.push(column);
+        }
+    }
+    let question = strata::Question {
+        unit: measure.unit,
+        metrics: &metrics,
+        places: places(tables, measure),
+        segments,
+        conditions: &conditions,
+    };
+    let strata = strata::sums(engine, &question).await?;
+    let facts = conditional_parity::measure(&Conditional { strata: &strata, segments, measure });
+    Ok(facts.into_iter().map(Fact::ConditionalParity).collect())
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Evidence;
 
 pub mod alternative;
+pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
@@ -88,6 +89,7 @@ kinds! {
     Coverage(coverage),
     OutcomeParity(outcome_parity),
     Subgroup(subgroup),
+    ConditionalParity(conditional_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

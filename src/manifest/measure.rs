@@ -26,6 +26,9 @@ pub struct Measure {
     pub cutoff: Option<u32>,
     /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
     pub within: Vec<At<String>>,
+    /// Whether segments are also compared under equal conditions: position, strategy and the columns of `within`. Default:
+    /// where the unit is the subject and the log has a position.
+    pub conditional: Option<bool>,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -53,6 +56,7 @@ impl Default for Measure {
             intersections: 2,
             cutoff: None,
             within: Vec::new(),
+            conditional: None,
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,
@@ -93,6 +97,29 @@ pub struct Segment {
 /// An outcome by which segments are compared, by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric(pub &'static metrics::Metric);
+
+impl Metric {
+    pub fn id(self) -> &'static str {
+        self.0.id
+    }
+
+    fn place(self) -> usize {
+        metrics::IDS.iter().position(|id| *id == self.0.id).unwrap_or_default()
+    }
+}
+
+/// In the order of reports.
+impl Ord for Metric {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for Metric {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl<'de> Deserialize<'de> for Metric {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -235,6 +235,40 @@ pub fn shares(parts: &[Share]) -> String {
     svg + "</svg>"
 }
 
+/// A part of a difference, to either side of 0.
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    pub class: &'a str,
+    pub label: &'a str,
+    pub value: f64,
+    /// The value in words.
+    pub words: String,
+}
+
+/// A bar of parts: those below 0 go left from the middle, those above go right. `extent` is what half of it holds.
+pub fn pieces(parts: &[Piece<'_>], extent: f64) -> String {
+    if !(extent > 0.0 && extent.is_finite()) {
+        return String::new();
+    }
+    let words: Vec<String> = parts.iter().map(|part| format!("{}: {}", part.label, part.words)).collect();
+    let words = escape(&words.join(", "));
+    let mut svg = format!(r#"<svg class="shares" role="img" aria-label="{words}"><title>{words}</title>"#);
+    let (mut left, mut right) = (50.0, 50.0);
+    for part in parts.iter().filter(|part| part.value.is_finite()) {
+        let width = (50.0 * part.value.abs() / extent).min(50.0);
+        let x = if part.value < 0.0 {
+            left -= width;
+            left
+        } else {
+            right += width;
+            right - width
+        };
+        let class = part.class;
+        let _ = write!(svg, r#"<rect class="s-{class}" x="{x:.2}%" width="{width:.2}%" y="2" height="12"/>"#);
+    }
+    svg + r#"<line class="one" x1="50%" x2="50%" y1="0" y2="100%"/></svg>"#
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +302,21 @@ mod tests {
         assert!(!svg.contains("<img"));
         assert!(svg.contains("&quot;&gt;&lt;img"));
         assert!(svg.contains("M5 -5 L0 0 L5 5") && !svg.contains("M-5 -5"));
+    }
+
+    #[test]
+    fn pieces_of_one_sign_stand_beside_each_other() {
+        let piece = |class, value| Piece { class, label: "<part>", value, words: "−1 pp".into() };
+        let svg = pieces(&[piece("composition", -1.0), piece("within", -0.5), piece("unmatched", 0.5)], 2.0);
+        for expected in [
+            r#"s-composition" x="25.00%" width="25.00%""#,
+            r#"s-within" x="12.50%" width="12.50%""#,
+            r#"s-unmatched" x="50.00%" width="12.50%""#,
+        ] {
+            assert!(svg.contains(expected), "{expected} in {svg}");
+        }
+        assert!(!svg.contains("<part>"));
+        assert_eq!(pieces(&[piece("within", 0.0)], 0.0), "");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::record::Record;
 
 mod choice;
 mod conclusion;
+mod conditions;
 mod consent;
 mod findings;
 mod methods;
@@ -36,6 +37,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
     ("subgroups.html", include_str!("../../templates/subgroups.html")),
+    ("conditions.html", include_str!("../../templates/conditions.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+mod conditions;
 mod facts;
 
 use facts::facts;
@@ -97,6 +98,20 @@ pub fn record() -> Record {
             findings.push(finding("outcome-four-fifths", Step::TestForBias, Severity::High, status, index, &message));
         }
     }
+    for (index, fact) in facts.iter().enumerate() {
+        let Fact::ConditionalParity(fact) = fact else { continue };
+        if fact.adjusted.as_ref().is_some_and(|ratio| ratio.high < 0.8) {
+            let message = "the segment gets 0.62 of the reference's click at the same position";
+            findings.push(finding(
+                "gap-within-strata",
+                Step::TestForBias,
+                Severity::High,
+                Verdict::Fail,
+                index,
+                message,
+            ));
+        }
+    }
     let of = |kind: &str| -> Vec<usize> {
         facts.iter().enumerate().filter(|(_, fact)| fact.kind() == kind).map(|(index, _)| index).collect()
     };
@@ -118,6 +133,7 @@ pub fn record() -> Record {
     let undeclared = |fact: &Fact| matches!(fact, Fact::Purpose(of) if !of.declared);
     let needs_none = |fact: &Fact| matches!(fact, Fact::Join(of) if !of.requires_consent);
     let uncompared = |fact: &Fact| matches!(fact, Fact::OutcomeParity(of) if of.ratio.is_none());
+    let unlike = |fact: &Fact| matches!(fact, Fact::ConditionalParity(of) if of.adjusted.is_none());
     let steps = json!([
         {"id": "clarify-purpose", "status": "fail", "facts": of("purpose"), "rules": [
             rule("strategy-declared", "Every strategy that decides is declared", "high", "fail", Some("purpose"), None, verdicts("strategy-declared", "purpose", &|_| false), json!({})),
@@ -139,6 +155,8 @@ pub fn record() -> Record {
                 verdicts("outcome-four-fifths", "outcome_parity", &uncompared), json!({"floor": 0.8, "q": 0.05})),
             rule("reference-served-worse", "The reference gets no less than four fifths of any segment's outcome", "high", "pass", Some("outcome_parity"), None,
                 verdicts("reference-served-worse", "outcome_parity", &uncompared), json!({"ceiling": 1.25, "q": 0.05})),
+            rule("gap-within-strata", "Under the same conditions no segment gets less than four fifths", "high", "fail", Some("conditional_parity"), None,
+                verdicts("gap-within-strata", "conditional_parity", &unlike), json!({"floor": 0.8, "q": 0.05})),
             rule("exposure-by-provider", "Providers get their share of attention", "medium", "not_evidenced", Some("exposure_parity"), Some("the log has no column `provider`"), json!({}), json!({})),
         ]},
         {"id": "document-decisions", "status": "manual", "facts": of("evidence_quality"), "rules": [

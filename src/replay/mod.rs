@@ -15,4 +15,5 @@ pub mod prompts;
 pub mod reidentification;
 pub mod segments;
 pub mod static_joins;
+pub mod strata;
 pub mod uses;

@@ -38,8 +38,8 @@ pub struct Question<'a> {
     pub within: &'a [String],
     /// K of measures of ranking.
     pub cutoff: Option<u32>,
-    /// Whether the log says what was selected; else the first K places were.
-    pub selected: bool,
+    /// The first places of a list that count as selected, where the log does not say what was.
+    pub places: Option<u32>,
 }
 
 /// Sums every metric by strategy and segment; and for single attributes again within each value of each `within` column.
@@ -126,14 +126,6 @@ async fn add(
 }
 
 impl Question<'_> {
-    /// The SQL of an impression's value.
-    fn value(&self, metric: &Metric) -> String {
-        match self.cutoff.filter(|_| !self.selected) {
-            Some(k) => metric.value.replace("selected", &format!("(CASE WHEN position <= {k} THEN 1 ELSE 0 END)")),
-            None => metric.value.to_owned(),
-        }
-    }
-
     /// Per unit, from impressions: `{id}_n` over which the mean is taken, `{id}_y` what is averaged, `{id}_k` impressions.
     fn from_rows(&self, metrics: &[&'static Metric], within: Option<&String>) -> String {
         let place = |of: &str| {
@@ -141,7 +133,7 @@ impl Question<'_> {
         };
         if self.unit == Unit::Impression {
             let sums = metrics.iter().map(|metric| {
-                let (id, value) = (metric.id, self.value(metric));
+                let (id, value) = (metric.id, metric.sql(self.places));
                 let one = format!("CASE WHEN {value} IS NULL THEN 0 ELSE 1 END");
                 format!(", {one} AS {id}_n, coalesce({value}, 0) AS {id}_y, {one} AS {id}_k")
             });
@@ -150,7 +142,7 @@ impl Question<'_> {
             return format!("SELECT strategy, {place} AS within{attributes}{sums} FROM shown");
         }
         let sums = metrics.iter().map(|metric| {
-            let (id, value) = (metric.id, self.value(metric));
+            let (id, value) = (metric.id, metric.sql(self.places));
             format!(", count({value}) AS {id}_k, coalesce(sum({value}), 0) AS {id}_y")
         });
         let (sums, place) = (sums.collect::<String>(), place(""));

@@ -75,6 +75,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "no subgroup was large enough: that takes two attributes (`measure.segments`) and `measure.intersections` of 2 \
              or 3",
         ),
+        "conditional_parity" => missing(
+            "nothing was compared under equal conditions: that takes a segment (`measure.segments`), `clicked` or `converted` \
+             in the log, and a `position` in it or `measure.conditional: true`",
+        ),
         "undeclared_personal_data" => missing(
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",

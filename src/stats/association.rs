@@ -68,7 +68,7 @@ pub fn cramers_v(cells: &[(usize, usize, u64)], level: f64) -> Option<Associatio
 }
 
 /// Probability that a χ² variable with `df` degrees of freedom is at least `x`.
-fn chi2_tail(x: f64, df: f64) -> Option<f64> {
+pub(super) fn chi2_tail(x: f64, df: f64) -> Option<f64> {
     match x {
         x if x <= 0.0 => Some(1.0),
         x if x == f64::INFINITY => Some(0.0),

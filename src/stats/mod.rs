@@ -2,17 +2,21 @@
 //!
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
 //! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]. How two variables go together: [`association`].
-//! Over many tests: [`multiple`].
+//! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
+//! That a ratio is near 1: [`equivalence`]. Over many tests: [`multiple`].
 
 pub mod association;
 #[cfg(test)]
 mod coverage;
+pub mod decomposition;
+pub mod equivalence;
 pub mod jackknife;
 pub mod multiple;
 pub mod proportion;
 pub mod quantile;
 pub mod ratio_mean;
 pub mod share;
+pub mod stratified;
 mod units;
 
 use schemars::JsonSchema;
@@ -36,7 +40,7 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta` or `group_jackknife`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins` or `robins_breslow_greenland`.
     pub method: String,
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod before_release;
 mod choice;
+mod conditions;
 mod conformance;
 mod consent;
 mod consent_strings;

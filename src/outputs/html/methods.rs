@@ -72,6 +72,40 @@ const METHODS: &[Method] = &[
         source: "Bergsma 2013; Fisher 1925; Kelley 1935; the variances by the delta method, the limits after Wilson 1927",
     },
     Method {
+        id: "group_jackknife",
+        title: "Uncertainty of a number that has no formula for it",
+        words: "People are dealt at random into g groups, and the number is worked out again without each group in turn: \
+            how much it moves says how sure it is. Whatever one person does stays in one group. Ratios are taken on the \
+            logarithmic scale. The multiplier t is Student's, with degrees of freedom after Satterthwaite.",
+        formula: "var(θ) = (g − 1) ÷ g × Σ(θ without group i − θ)²;  θ ± t·√var(θ)",
+        source: "Quenouille 1956; Wolter 2007, ch. 4; Kott 2001; Satterthwaite 1946",
+    },
+    Method {
+        id: "mantel_haenszel",
+        title: "A ratio under equal conditions",
+        words: "In each stratum the segment has a events in n₁ impressions and the reference c in n₀, N together. Strata \
+            where one has none, or nothing happened, add nothing. The gap r₁ − r₀ of the rates splits up by the shares p \
+            of impressions and the rates r in the strata, and both parts add up to it.",
+        formula: "ratio = Σ(a·n₀ ÷ N) ÷ Σ(c·n₁ ÷ N);  gap = Σ(p₁ − p₀)·(r₁ + r₀) ÷ 2 + Σ(r₁ − r₀)·(p₁ + p₀) ÷ 2",
+        source: "Mantel and Haenszel 1959; Nurminen 1981; Greenland and Robins 1985; Kitagawa 1955",
+    },
+    Method {
+        id: "greenland_robins",
+        title: "The interval of a ratio under equal conditions, with rows as the unit",
+        words: "As above, with m = a + c. Every impression stands for itself; where one person has many impressions such \
+            an interval is too narrow.",
+        formula: "var(ln ratio) = Σ(m·n₁·n₀ ÷ N² − a·c ÷ N) ÷ (Σ(a·n₀ ÷ N)·Σ(c·n₁ ÷ N))",
+        source: "Greenland and Robins 1985",
+    },
+    Method {
+        id: "robins_breslow_greenland",
+        title: "The interval of an odds ratio under equal conditions, with rows as the unit",
+        words: "Of a stratum's four cells a, b, c, d with N together: R = a·d ÷ N, S = b·c ÷ N, P = (a + d) ÷ N, Q = (b + \
+            c) ÷ N. Every impression stands for itself.",
+        formula: "var(ln(ΣR ÷ ΣS)) = ΣPR ÷ 2(ΣR)² + Σ(PS + QR) ÷ 2ΣR·ΣS + ΣQS ÷ 2(ΣS)²",
+        source: "Mantel and Haenszel 1959; Robins, Breslow and Greenland 1986",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \
@@ -88,6 +122,15 @@ pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
     for fact in &record.facts {
         if let Fact::Proxy(fact) = fact {
             names.extend(fact.strength.iter().map(|strength| strength.method.clone()));
+            if fact.q_value.is_some() {
+                names.insert("benjamini_hochberg".into());
+            }
+        }
+        if let Fact::ConditionalParity(fact) = fact {
+            names.extend(fact.adjusted.iter().map(|_| "mantel_haenszel".into()));
+            let rates = fact.standardised.iter().map(|of| &of.rate);
+            let intervals = [&fact.crude, &fact.adjusted, &fact.odds_ratio].into_iter().flatten();
+            names.extend(intervals.chain(rates).map(|of| of.method.clone()));
             if fact.q_value.is_some() {
                 names.insert("benjamini_hochberg".into());
             }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
+use super::conditions::{Conditions, conditions};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
@@ -47,6 +48,7 @@ pub struct Page<'a> {
     pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub subgroups: Vec<Subgroups<'a>>,
+    pub conditions: Conditions<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -198,6 +200,7 @@ impl<'a> Page<'a> {
             choice: Choice::new(record, &states),
             parity: parity(record, &states),
             subgroups: subgroups(record, &states),
+            conditions: conditions(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -254,6 +257,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::Subgroup(_) => ("subgroups", Some(Step::TestForBias)),
+        Fact::ConditionalParity(_) => ("comparisons under equal conditions", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }

@@ -119,6 +119,7 @@ pub fn facts() -> Vec<Fact> {
         "gaps": {"unknown_subject": 15_000, "unmapped_input": 5_000},
     })));
     parities(&mut facts);
+    super::conditions::conditions(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),

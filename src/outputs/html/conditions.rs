@@ -1,0 +1,265 @@
+//! How comparisons under equal conditions are laid out: each as it is and beside it with the condition held equal, and how
+//! the gap splits up.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::view::{MANY, Row, States, rows};
+use crate::facts::conditional_parity::{ConditionalParity, Gap, Simpson};
+use crate::facts::outcome_parity::Comparison;
+use crate::facts::{Fact, FactKind, attributes};
+use crate::outputs::charts::{Piece, Scale, Whisker, axis, pieces, whisker};
+use crate::outputs::text;
+use crate::playbook::Verdict;
+use crate::record::Record;
+
+#[derive(Debug, Serialize)]
+pub struct Conditions<'a> {
+    pub groups: Vec<Group<'a>>,
+    /// Comparisons that are turned round under equal conditions, the certain ones first.
+    pub reversed: Vec<String>,
+}
+
+/// One chart: a metric by an attribute.
+#[derive(Debug, Serialize)]
+pub struct Group<'a> {
+    pub metric: &'a str,
+    pub by: String,
+    pub state: &'static str,
+    pub closed: bool,
+    pub axis: String,
+    pub sections: Vec<Section<'a>>,
+}
+
+/// The same conditions in one strategy, or in all.
+#[derive(Debug, Serialize)]
+pub struct Section<'a> {
+    pub strategy: Option<&'a str>,
+    /// What is held equal, e.g. `position and strategy`.
+    pub held: String,
+    pub reference: String,
+    pub pairs: Vec<Pair<'a>>,
+    /// Segments that are not compared.
+    pub others: Vec<Row<'a, ConditionalParity>>,
+}
+
+/// A segment beside the reference.
+#[derive(Debug, Serialize)]
+pub struct Pair<'a> {
+    pub row: Row<'a, ConditionalParity>,
+    pub label: String,
+    pub crude: String,
+    pub adjusted: String,
+    pub bar: String,
+    pub sentence: String,
+    pub strata: Vec<Stratum<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Stratum<'a> {
+    pub name: &'a str,
+    /// Units, impressions and rate: of the segment, then of the reference.
+    pub sides: [Side; 2],
+    pub ratio: Option<f64>,
+    pub suppressed: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Side {
+    pub units: Option<u64>,
+    pub impressions: Option<u64>,
+    pub rate: Option<f64>,
+}
+
+pub fn conditions<'a>(record: &'a Record, states: &States) -> Conditions<'a> {
+    let all = rows(record, states, |fact| if let Fact::ConditionalParity(fact) = fact { Some(fact) } else { None });
+    let mut turned: Vec<&ConditionalParity> =
+        all.iter().map(|row| row.fact).filter(|fact| fact.simpson != Simpson::None).collect();
+    turned.sort_by_key(|fact| fact.simpson != Simpson::Certain);
+    let reversed = turned.into_iter().map(turn).collect();
+    let bounds = bounds(record);
+    let many = all.len() > MANY;
+    let mut groups: BTreeMap<(String, &str), Vec<Row<'a, ConditionalParity>>> = BTreeMap::new();
+    for row in all {
+        let by = row.fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
+        groups.entry((by, &row.fact.metric)).or_default().push(row);
+    }
+    let mut groups: Vec<_> = groups
+        .into_iter()
+        .map(|((by, metric), rows)| {
+            let worst = rows.iter().filter_map(|row| Some((states.rank(row.index)?, row.state))).max();
+            let closed = many && worst.is_none_or(|(verdict, _)| verdict <= Verdict::Pass);
+            let state = worst.map_or("none", |(_, state)| state);
+            let (axis, sections) = sections(rows, &bounds, states);
+            (worst, Group { metric, by, state, closed, axis, sections })
+        })
+        .collect();
+    groups.sort_by_key(|(worst, _)| Reverse(worst.map(|(verdict, _)| verdict)));
+    Conditions { groups: groups.into_iter().map(|(_, group)| group).collect(), reversed }
+}
+
+/// The axis and what stands below it.
+fn sections<'a>(rows: Vec<Row<'a, ConditionalParity>>, bounds: &[f64], states: &States) -> (String, Vec<Section<'a>>) {
+    let intervals = rows.iter().flat_map(|row| [&row.fact.crude, &row.fact.adjusted]).flatten();
+    let scale = Scale::around(intervals.flat_map(|of| [of.low, of.high]).chain(bounds.iter().copied()));
+    let extent = rows.iter().filter_map(|row| row.fact.gap.as_ref()).map(reach).fold(0.0, f64::max);
+    let mut sections: BTreeMap<(Option<&str>, &[String]), Vec<Row<'a, ConditionalParity>>> = BTreeMap::new();
+    for row in rows {
+        sections.entry((row.fact.strategy.as_deref(), row.fact.by.as_slice())).or_default().push(row);
+    }
+    let section = |((strategy, by), rows): ((Option<&'a str>, &[String]), Vec<Row<'a, ConditionalParity>>)| {
+        let reference = rows.first().map(|row| attributes(&row.fact.reference)).unwrap_or_default();
+        let (mut rows, others): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.fact.comparison == Comparison::Compared);
+        rows.sort_by_key(|row| Reverse(states.rank(row.index)));
+        let pairs = rows.into_iter().map(|row| pair(row, scale, bounds, extent)).collect();
+        Section { strategy, held: by.join(" and "), reference, pairs, others }
+    };
+    (axis(scale, bounds), sections.into_iter().map(section).collect())
+}
+
+fn pair<'a>(row: Row<'a, ConditionalParity>, scale: Scale, bounds: &[f64], extent: f64) -> Pair<'a> {
+    let fact = row.fact;
+    let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
+    let plot = |of: &Option<crate::stats::Interval>, mark, verdict: &str| {
+        let of = of.as_ref().map(|of| Whisker {
+            label: &label,
+            estimate: of.estimate,
+            low: of.low,
+            high: of.high,
+            mark,
+            verdict,
+        });
+        of.map(|of| whisker(scale, bounds, of)).unwrap_or_default()
+    };
+    let side = |units, impressions, rate| Side { units, impressions, rate };
+    let strata = fact.by_stratum.iter().map(|of| Stratum {
+        name: &of.stratum,
+        sides: [
+            side(of.units, of.impressions, of.rate),
+            side(of.reference_units, of.reference_impressions, of.reference_rate),
+        ],
+        ratio: of.ratio,
+        suppressed: of.suppressed,
+    });
+    Pair {
+        crude: plot(&fact.crude, "none", "whatever the conditions"),
+        adjusted: plot(&fact.adjusted, row.state, &format!("at the same {}", fact.by.join(" and "))),
+        bar: fact.gap.as_ref().map(|gap| bar(gap, extent)).unwrap_or_default(),
+        sentence: fact.gap.as_ref().map(|gap| sentence(gap, &fact.by)).unwrap_or_default(),
+        strata: strata.collect(),
+        label,
+        row,
+    }
+}
+
+fn parts(gap: &Gap) -> Vec<(&'static str, &'static str, f64)> {
+    let unmatched = gap.unmatched.iter().map(|part| ("unmatched", "conditions of one only", part.estimate));
+    let both = [
+        ("composition", "different conditions", gap.composition.estimate),
+        ("within", "the same conditions", gap.within.estimate),
+    ];
+    both.into_iter().chain(unmatched).collect()
+}
+
+/// How far the parts of one sign reach from 0.
+fn reach(gap: &Gap) -> f64 {
+    let side = |sign: f64| parts(gap).iter().map(|(.., value)| (sign * value).max(0.0)).sum::<f64>();
+    side(1.0).max(side(-1.0))
+}
+
+fn bar(gap: &Gap, extent: f64) -> String {
+    let shown = parts(gap);
+    let shown: Vec<Piece<'_>> = shown
+        .iter()
+        .map(|(class, label, value)| Piece { class, label, value: *value, words: points(*value) })
+        .collect();
+    pieces(&shown, extent)
+}
+
+fn points(share: f64) -> String {
+    format!("{} pp", text::signed(share * 100.0))
+}
+
+/// What the parts of a gap say, in percentage points.
+fn sentence(gap: &Gap, by: &[String]) -> String {
+    let (total, composition, within) = (gap.total.estimate, gap.composition.estimate, gap.within.estimate);
+    let held = by.join(" and ");
+    let size = |share: f64| text::number(share.abs() * 100.0);
+    let kind = if composition < 0.0 { "less" } else { "more" };
+    let unmatched = gap
+        .unmatched
+        .as_ref()
+        .map(|part| format!("; {} come from where only one of them is shown anything", points(part.estimate)));
+    let range = |part: &crate::facts::conditional_parity::Part| {
+        let interval = part.interval.as_ref();
+        interval.map(|of| format!(" ({} to {})", points(of.low), points(of.high))).unwrap_or_default()
+    };
+    let ways = format!("being shown things under {kind} favourable conditions ({held})");
+    let body = if composition == 0.0 {
+        format!(
+            "Both are shown things under the same conditions ({held}): the whole gap of {}{} is there, too",
+            points(total),
+            range(&gap.total)
+        )
+    } else if composition * total > 0.0 && within * total >= 0.0 {
+        format!(
+            "Of the gap of {} percentage points{}, {} come from {ways} and {} remain at the same {held}{}",
+            text::signed(total * 100.0),
+            range(&gap.total),
+            size(composition),
+            size(within),
+            range(&gap.within)
+        )
+    } else {
+        format!(
+            "The gap of {} percentage points{} is made of {} from {ways} and of {} at the same {held}{}",
+            text::signed(total * 100.0),
+            range(&gap.total),
+            points(composition),
+            points(within),
+            range(&gap.within)
+        )
+    };
+    format!("{body}{}.", unmatched.unwrap_or_default())
+}
+
+/// A reversal in words.
+fn turn(fact: &ConditionalParity) -> String {
+    let ratio = |of: &Option<crate::stats::Interval>| {
+        let words = of
+            .as_ref()
+            .map(|of| format!("{} ({} to {})", text::number(of.estimate), text::number(of.low), text::number(of.high)));
+        words.unwrap_or_else(|| "unknown".into())
+    };
+    let place = fact.strategy.as_ref().map_or("over all strategies".to_owned(), |name| format!("under `{name}`"));
+    let doubt = match fact.simpson {
+        Simpson::Certain => "",
+        _ => ", which may be chance",
+    };
+    format!(
+        "{} {place}: {} gets {} times what {} gets, but {} times at the same {}{doubt}.",
+        fact.metric,
+        attributes(&fact.segment),
+        ratio(&fact.crude),
+        attributes(&fact.reference),
+        ratio(&fact.adjusted),
+        fact.by.join(" and "),
+    )
+}
+
+/// The bounds of the rules that judge adjusted ratios.
+fn bounds(record: &Record) -> Vec<f64> {
+    let rules = record.steps.iter().flat_map(|step| &step.rules);
+    let rules = rules.filter(|rule| rule.on.as_deref() == Some(ConditionalParity::NAME));
+    let mut bounds: Vec<f64> = rules
+        .flat_map(|rule| [rule.params.get("floor"), rule.params.get("ceiling")])
+        .flatten()
+        .filter_map(serde_json::Value::as_f64)
+        .collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}
