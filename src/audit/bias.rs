@@ -7,10 +7,11 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
-use crate::facts::{Fact, outcome_parity};
-use crate::manifest::{Manifest, Metric};
+use crate::facts::{Fact, outcome_parity, selection};
+use crate::manifest::{Manifest, Metric, SelectionOutcome};
 use crate::replay::outcomes::{self, Question};
 use crate::replay::segments::{self, Home, Segments};
+use crate::replay::selection as selections;
 use crate::yaml::Document;
 
 /// All facts on bias. None without a log.
@@ -28,6 +29,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     check_references(&declared.manifest, &segments)?;
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
+    facts.extend(selected(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -49,6 +51,29 @@ async fn outcomes(
         Question { unit: measure.unit, metrics: &metrics, attributes: &segments.attributes, within: &within };
     let cells = outcomes::cells(engine, &question).await?;
     Ok(outcome_parity::measure(&cells, measure).into_iter().map(Fact::OutcomeParity))
+}
+
+async fn selected(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let wanted = measure.selection.outcome.as_ref().map(|at| at.value);
+    let has = |outcome: &SelectionOutcome| tables.has(Role::Recommendations, outcome.id());
+    let outcomes: Vec<SelectionOutcome> = SelectionOutcome::ALL
+        .into_iter()
+        .filter(|outcome| wanted.is_none_or(|wanted| wanted == *outcome) && has(outcome))
+        .collect();
+    let lists = measure.selection.tables.iter().map(|table| table.iter().map(|at| at.value.clone()).collect());
+    let mut of: Vec<Vec<String>> = lists.collect();
+    if of.is_empty() {
+        of = segments.attributes.keys().map(|attribute| vec![attribute.clone()]).collect();
+    }
+    let question = selections::Question { unit: measure.unit, outcomes: &outcomes, tables: &of };
+    let found = selections::tables(engine, &question).await?;
+    Ok(selection::measure(&found, segments, measure).into_iter().map(Fact::Selection))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

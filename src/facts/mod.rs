@@ -20,6 +20,7 @@ pub mod prompt;
 pub mod proxy;
 pub mod purpose;
 pub mod reidentification;
+pub mod selection;
 pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
@@ -85,6 +86,7 @@ kinds! {
     Proxy(proxy),
     Coverage(coverage),
     OutcomeParity(outcome_parity),
+    Selection(selection),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

@@ -17,6 +17,7 @@ mod findings;
 mod methods;
 mod parity;
 mod risks;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -34,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
+    ("selection.html", include_str!("../../templates/selection.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -14,5 +14,6 @@ pub mod profiles;
 pub mod prompts;
 pub mod reidentification;
 pub mod segments;
+pub mod selection;
 pub mod static_joins;
 pub mod uses;

@@ -10,6 +10,7 @@ mod fides;
 mod licences;
 mod lineage;
 mod lineage_kinds;
+mod ll144;
 mod open_bandit;
 mod readers;
 mod receipts;

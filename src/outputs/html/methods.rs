@@ -61,6 +61,22 @@ const METHODS: &[Method] = &[
         source: "Katz, Baptista, Azen and Pike 1978",
     },
     Method {
+        id: "fisher_exact",
+        title: "Fisher's exact test of two rates",
+        words: "Given how many were selected in all and how large both groups are, every split of the selections has its \
+            probability. p is that of all splits no likelier than the one found.",
+        formula: "P(y₁) = C(n₁, y₁) × C(n₂, y − y₁) ÷ C(n₁ + n₂, y);  p = ΣP over all P ≤ P(y₁)",
+        source: "Fisher 1934",
+    },
+    Method {
+        id: "two_proportion_z",
+        title: "The test of two rates by their pooled variance",
+        words: "The difference of two rates in standard deviations, which courts take for a sign of discrimination beyond \
+            two or three.",
+        formula: "z = (p₁ − p₂) ÷ √( p(1 − p) × (1 ÷ n₁ + 1 ÷ n₂) ), p = (y₁ + y₂) ÷ (n₁ + n₂)",
+        source: "Castaneda v. Partida, 430 U.S. 482 (1977), note 17",
+    },
+    Method {
         id: "score_delta",
         title: "How closely an input goes with an attribute",
         words: "Both Cramér's V, for values that are groups, and the correlation ratio, for numbers, are roots of a share x \
@@ -88,6 +104,14 @@ pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
     for fact in &record.facts {
         if let Fact::Proxy(fact) = fact {
             names.extend(fact.strength.iter().map(|strength| strength.method.clone()));
+            if fact.q_value.is_some() {
+                names.insert("benjamini_hochberg".into());
+            }
+        }
+        if let Fact::Selection(fact) = fact {
+            let intervals = [&fact.rate, &fact.impact_interval, &fact.reference_ratio];
+            names.extend(intervals.into_iter().flatten().map(|interval| interval.method.clone()));
+            names.extend(fact.test.clone());
             if fact.q_value.is_some() {
                 names.insert("benjamini_hochberg".into());
             }
