@@ -14,7 +14,7 @@ mod measure;
 pub(crate) use evidence::OneOrMany;
 pub use evidence::{Evidence, Format, Layout, Source};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
-pub use measure::{Measure, Metric, Segment, Unit};
+pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
 
 use crate::error::{Problem, Result, all_clear};
 use crate::playbook::Severity;
@@ -238,6 +238,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
         problems.push(document.problem(twice, format!("protected attribute `{}` is listed twice", twice.value)));
     }
     let measure = &manifest.measure;
+    problems.extend(check_selection(document));
     let ranges = [
         ("measure.level", measure.level, measure.level > 0.5 && measure.level < 1.0, "above 0.5 and below 1"),
         ("measure.max_rejected", measure.max_rejected, (0.0..=1.0).contains(&measure.max_rejected), "between 0 and 1"),
@@ -255,10 +256,42 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
             "1, 2 or 3",
         ),
         ("measure.cutoff", measure.cutoff.map_or(1.0, f64::from), measure.cutoff != Some(0), "1 or more"),
+        (
+            "measure.selection.exclude_below",
+            measure.selection.exclude_below,
+            (0.0..1.0).contains(&measure.selection.exclude_below),
+            "from 0 to below 1",
+        ),
     ];
     for (name, value, good, expected) in ranges {
         if !good {
             problems.push(Problem::in_file(&document.path, format!("`{name}` is {value}; expected {expected}")));
+        }
+    }
+    problems
+}
+
+/// Every table of selection is made of segment attributes, each once.
+fn check_selection(document: &Document<Manifest>) -> Vec<Problem> {
+    let measure = &document.value.measure;
+    let segments: Vec<&String> = measure.segments.iter().map(|segment| &segment.attribute.value).collect();
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    for table in &measure.selection.tables {
+        let same = !seen.insert(table.iter().map(|at| &at.value).collect::<BTreeSet<_>>());
+        if let (true, Some(first)) = (same, table.first()) {
+            problems.push(document.problem(first, "an earlier table has the same attributes"));
+        }
+        if table.is_empty() {
+            let message = "a table of `measure.selection` has no attribute; expected e.g. [sex, race]".to_owned();
+            problems.push(Problem::in_file(&document.path, message));
+        }
+        for twice in repeated(table.iter()) {
+            problems.push(document.problem(twice, format!("a table names `{}` twice", twice.value)));
+        }
+        for attribute in table.iter().filter(|at| !segments.contains(&&at.value)) {
+            let message = format!("`{}` is not an attribute of `measure.segments`", attribute.value);
+            problems.push(document.problem(attribute, message).suggest(attribute, &segments));
         }
     }
     problems

@@ -8,11 +8,12 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::conditional_parity::{self, Conditional};
-use crate::facts::{Fact, outcome_parity, subgroup};
-use crate::manifest::{Manifest, Measure, Metric, Unit};
+use crate::facts::{Fact, outcome_parity, selection, subgroup};
+use crate::manifest::{Manifest, Measure, Metric, SelectionOutcome, Unit};
 use crate::metrics::{Per, Scale};
 use crate::replay::outcomes::{self, Question};
 use crate::replay::segments::{self, Home, Segments};
+use crate::replay::selection as selections;
 use crate::replay::strata;
 use crate::yaml::Document;
 
@@ -32,6 +33,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
     facts.extend(conditional(engine, declared, tables, &segments).await?);
+    facts.extend(selected(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -88,6 +90,29 @@ async fn conditional(engine: &Engine, declared: &Declared, tables: &Tables, segm
     let strata = strata::sums(engine, &question).await?;
     let facts = conditional_parity::measure(&Conditional { strata: &strata, segments, measure });
     Ok(facts.into_iter().map(Fact::ConditionalParity).collect())
+}
+
+async fn selected(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let wanted = measure.selection.outcome.as_ref().map(|at| at.value);
+    let has = |outcome: &SelectionOutcome| tables.has(Role::Recommendations, outcome.id());
+    let outcomes: Vec<SelectionOutcome> = SelectionOutcome::ALL
+        .into_iter()
+        .filter(|outcome| wanted.is_none_or(|wanted| wanted == *outcome) && has(outcome))
+        .collect();
+    let lists = measure.selection.tables.iter().map(|table| table.iter().map(|at| at.value.clone()).collect());
+    let mut of: Vec<Vec<String>> = lists.collect();
+    if of.is_empty() {
+        of = segments.attributes.keys().map(|attribute| vec![attribute.clone()]).collect();
+    }
+    let question = selections::Question { unit: measure.unit, outcomes: &outcomes, tables: &of };
+    let found = selections::tables(engine, &question).await?;
+    Ok(selection::measure(&found, segments, measure).into_iter().map(Fact::Selection))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

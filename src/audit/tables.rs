@@ -154,7 +154,13 @@ impl Tables {
             let missing = self.missing(at.0, measure)?;
             Some(manifest.problem(at, format!("`{}` needs {missing}", at.0)))
         });
-        let problems: Vec<Problem> = missing_segment.chain(missing_within).chain(missing_metrics).collect();
+        let selection = measure.selection.outcome.iter().filter(|at| !self.has(Role::Recommendations, at.id()));
+        let missing_outcome = selection.map(|at| {
+            let message = format!("the log does not have the column `{}`, which `measure.selection` tables", at.id());
+            manifest.problem(at, message).suggest(at.id(), header(&[Role::Recommendations]))
+        });
+        let missing = missing_segment.chain(missing_within).chain(missing_metrics).chain(missing_outcome);
+        let problems: Vec<Problem> = missing.collect();
         crate::error::all_clear(problems)
     }
 

@@ -129,7 +129,10 @@ const RECOMMENDATIONS: &[Column<'static>] = &[
     per_item("revenue", Money, Optional),
     per_item("price", Number, Optional),
     per_item("relevant", Flag, Optional),
+    // What the strategy chose, or moved forward, of what it looked at.
     per_item("selected", Flag, Optional),
+    // What it gave the item or person; more is better.
+    per_item("score", Number, Optional),
     column("explained", Flag, Optional),
     column("inputs", List, Optional),
     column("jurisdiction", Text, Optional),

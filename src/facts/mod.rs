@@ -22,6 +22,7 @@ pub mod prompt;
 pub mod proxy;
 pub mod purpose;
 pub mod reidentification;
+pub mod selection;
 pub mod subgroup;
 pub mod undeclared_personal_data;
 
@@ -90,6 +91,7 @@ kinds! {
     OutcomeParity(outcome_parity),
     Subgroup(subgroup),
     ConditionalParity(conditional_parity),
+    Selection(selection),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

@@ -29,6 +29,8 @@ pub struct Measure {
     /// Whether segments are also compared under equal conditions: position, strategy and the columns of `within`. Default:
     /// where the unit is the subject and the log has a position.
     pub conditional: Option<bool>,
+    /// Who was selected, or scored high, by category.
+    pub selection: Selection,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -57,6 +59,7 @@ impl Default for Measure {
             cutoff: None,
             within: Vec::new(),
             conditional: None,
+            selection: Selection::default(),
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,
@@ -136,5 +139,46 @@ impl JsonSchema for Metric {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let one = METRICS.iter().map(|metric| serde_json::json!({"const": metric.id, "description": metric.title}));
         schemars::json_schema!({"oneOf": one.collect::<Vec<_>>()})
+    }
+}
+
+/// Tables of who was selected, or scored above the median, by category (6 RCNY 5-301).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selection {
+    /// What is tabled; default both, as far as the log has their columns.
+    pub outcome: Option<At<SelectionOutcome>>,
+    /// The attributes whose values make the categories of each table, e.g. `[[sex], [race], [sex, race]]`. All must be
+    /// among `segments`; default a table for each of these alone.
+    pub tables: Vec<Vec<At<String>>>,
+    /// Categories of less than this share of a table's people get no impact ratio; 0 leaves none out.
+    pub exclude_below: f64,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { outcome: None, tables: Vec::new(), exclude_below: 0.02 }
+    }
+}
+
+/// What a table of selection counts, named by the column of the log that tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionOutcome {
+    /// Whoever was selected at least once.
+    Selected,
+    /// Whoever's highest score is above the median of everybody's.
+    Score,
+}
+
+impl SelectionOutcome {
+    pub const ALL: [Self; 2] = [Self::Selected, Self::Score];
+
+    /// The canonical column of the log that holds it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Selected => "selected",
+            Self::Score => "score",
+        }
     }
 }

@@ -18,6 +18,7 @@ mod findings;
 mod methods;
 mod parity;
 mod risks;
+mod selection;
 mod subgroups;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("parity.html", include_str!("../../templates/parity.html")),
     ("subgroups.html", include_str!("../../templates/subgroups.html")),
     ("conditions.html", include_str!("../../templates/conditions.html")),
+    ("selection.html", include_str!("../../templates/selection.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

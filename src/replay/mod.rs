@@ -14,6 +14,7 @@ pub mod profiles;
 pub mod prompts;
 pub mod reidentification;
 pub mod segments;
+pub mod selection;
 pub mod static_joins;
 pub mod strata;
 pub mod uses;

@@ -79,6 +79,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "nothing was compared under equal conditions: that takes a segment (`measure.segments`), `clicked` or `converted` \
              in the log, and a `position` in it or `measure.conditional: true`",
         ),
+        "selection" => missing(
+            "no table of selection was made: that takes a segment (`measure.segments`) and a column `selected` or `score` in \
+             the log",
+        ),
         "undeclared_personal_data" => missing(
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",

@@ -69,6 +69,15 @@ pub fn newcombe(a: Proportion, b: Proportion, level: f64) -> Option<Interval> {
     Interval::of(d, low.max(-1.0), high.min(1.0), level, "newcombe")
 }
 
+/// The ratio of two shares, a / b. From whole products, so that a ratio of exactly 4/5 is the number 0.8 and one below
+/// it is less, as long as those stay below 2^53. None without trials or when b has no successes.
+pub fn ratio(a: Proportion, b: Proportion) -> Option<f64> {
+    a.estimate()?;
+    b.estimate()?;
+    let (upper, lower) = (a.successes as f64 * b.trials as f64, b.successes as f64 * a.trials as f64);
+    (lower > 0.0).then(|| upper / lower)
+}
+
 /// The ratio a / b by the log interval of Katz et al. (1978): variance of the log 1/x₁ − 1/n₁ + 1/x₂ − 1/n₂.
 /// Method `katz`.
 ///
@@ -76,10 +85,7 @@ pub fn newcombe(a: Proportion, b: Proportion, level: f64) -> Option<Interval> {
 /// estimate stays the plain ratio and the limits are widened to include it: when a has no successes it is 0, and so is
 /// the lower limit. None when b has no successes: a ratio to nothing is undefined, neither 1 nor 0.
 pub fn katz(a: Proportion, b: Proportion, level: f64) -> Option<Interval> {
-    let (ratio, z) = (a.estimate()? / b.estimate()?, normal_quantile(level)?);
-    if b.successes == 0 {
-        return None;
-    }
+    let (ratio, z) = (ratio(a, b)?, normal_quantile(level)?);
     let (log, variance) = katz_log(a, b);
     let half = z * variance.sqrt();
     let (low, high) = ((log - half).exp().min(ratio), (log + half).exp().max(ratio));
@@ -118,11 +124,52 @@ pub fn katz_units(a: Proportion, b: Proportion, bound: f64, level: f64) -> Optio
 ///
 /// None when neither or both are wholly successes or wholly failures: then there is no variation to test against.
 pub fn z_test(a: Proportion, b: Proportion) -> Option<f64> {
+    normal_p(z_score(a, b)?)
+}
+
+/// The difference a - b in standard deviations, by the pooled share's variance: below -2 is what courts call more than
+/// two standard deviations (Castaneda v. Partida, 1977). None as in [`z_test`].
+pub fn z_score(a: Proportion, b: Proportion) -> Option<f64> {
     let (p1, p2) = (a.estimate()?, b.estimate()?);
     let (n1, n2) = (a.trials as f64, b.trials as f64);
     let pooled = (a.successes as f64 + b.successes as f64) / (n1 + n2);
     let variance = pooled * (1.0 - pooled) * (1.0 / n1 + 1.0 / n2);
-    if variance > 0.0 { normal_p((p1 - p2) / variance.sqrt()) } else { None }
+    (variance > 0.0).then(|| (p1 - p2) / variance.sqrt())
+}
+
+/// The most tables that [`fisher`] goes through.
+const MOST_TABLES: u64 = 1_000_000;
+
+/// Two-sided p-value that both shares are one, by the exact test of Fisher (1934): among all tables with these margins
+/// the probability of those that are no more likely than this one.
+///
+/// None without trials, and for more than a million tables: use [`z_test`].
+pub fn fisher(a: Proportion, b: Proportion) -> Option<f64> {
+    a.estimate()?;
+    b.estimate()?;
+    let successes = a.successes.checked_add(b.successes)?;
+    let trials = a.trials.checked_add(b.trials)?;
+    let (least, most) = (successes.saturating_sub(b.trials), successes.min(a.trials));
+    if most - least >= MOST_TABLES {
+        return None;
+    }
+    // Weights are relative to the likeliest table, so that they neither overflow nor need factorials.
+    let (n1, k, n) = (a.trials as f64, successes as f64, trials as f64);
+    let up = |x: f64| (k - x) * (n1 - x) / ((x + 1.0) * (n - k - n1 + x + 1.0));
+    let mode = (((n1 + 1.0) * (k + 1.0) / (n + 2.0)) as u64).clamp(least, most);
+    let mut weights = vec![1.0; (most - least + 1) as usize];
+    for x in mode..most {
+        let index = (x - least) as usize;
+        weights[index + 1] = weights[index] * up(x as f64);
+    }
+    for x in (least..mode).rev() {
+        let index = (x - least) as usize;
+        weights[index] = weights[index + 1] / up(x as f64);
+    }
+    // What is equally likely differs by rounding alone.
+    let own = weights[(a.successes - least) as usize] * (1.0 + 1e-7);
+    let as_extreme: f64 = weights.iter().filter(|weight| **weight <= own).sum();
+    Some((as_extreme / weights.iter().sum::<f64>()).min(1.0))
 }
 
 #[cfg(test)]
@@ -131,9 +178,20 @@ mod tests {
 
     use super::*;
 
-    fn of(successes: u64, trials: u64) -> Proportion {
+    const fn of(successes: u64, trials: u64) -> Proportion {
         Proportion { successes, trials }
     }
+
+    const FISHER: [(Proportion, Proportion, f64); 8] = [
+        (of(48, 80), of(12, 40), 0.0034092217678491827),
+        (of(3, 4), of(1, 4), 0.48571428571428565),
+        (of(170, 390), of(412, 797), 0.009430110452292514),
+        (of(7, 17), of(215, 412), 0.4605377012013121),
+        (of(0, 5), of(0, 6), 1.0),
+        (of(0, 10), of(10, 10), 1.082508822446903e-05),
+        (of(5000, 20000), of(5200, 20000), 0.02243731474271839),
+        (of(1, 300_000), of(19, 300_000), 4.004405438322674e-05),
+    ];
 
     fn limits(interval: Option<Interval>, low: f64, high: f64, tolerance: f64) {
         let got = interval.expect("defined");
@@ -207,6 +265,24 @@ mod tests {
         }
     }
 
+    /// scipy 1.17.1 `stats.fisher_exact([[x1, n1 - x1], [x2, n2 - x2]]).pvalue`; the first is also glassbox-hiring 0.1.3
+    /// `tests/test_external_validation.py`, and the second is Fisher's tea (1935) turned into two sides.
+    #[test]
+    fn the_exact_test_agrees_with_scipy() {
+        for (a, b, p) in FISHER {
+            let found = fisher(a, b).unwrap();
+            assert!((found - p).abs() <= 1e-9 * p.max(1e-12), "{a:?} {b:?}: {found} is not {p}");
+        }
+    }
+
+    /// holisticai 1.0.14 `z_test_diff` of the example of 6 RCNY 5-301(b), Black beside White: -2.6233297421.
+    #[test]
+    fn standard_deviations_agree_with_holisticai() {
+        let (black, white) = (of(170, 390), of(412, 797));
+        assert!((z_score(black, white).unwrap() + 2.6233297421).abs() < 1e-9);
+        assert!((ratio(black, white).unwrap() - 0.843228777694797).abs() < 1e-14);
+    }
+
     #[test]
     fn what_is_undefined_is_none() {
         assert_eq!(of(0, 0).wilson(0.95), None);
@@ -248,9 +324,11 @@ mod tests {
             let (a, b) = (of(v[0], v[1]), of(v[2], v[3]));
             let (c, d) = (of(v[0].min(v[1]), v[0].max(v[1])), of(v[2].min(v[3]), v[2].max(v[3])));
             for (a, b) in [(a, b), (c, d)] {
+                let _ = fisher(a, b);
                 for level in [level, 0.95] {
                     let _ = (a.wilson(level), a.clopper_pearson(level), newcombe(a, b, level), katz(a, b, level));
                     let _ = (katz_units(a, b, bound, level), katz_units(a, b, 0.8, level), z_test(a, b));
+                    let _ = (ratio(a, b), z_score(a, b));
                 }
             }
         }

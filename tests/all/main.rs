@@ -11,6 +11,7 @@ mod fides;
 mod licences;
 mod lineage;
 mod lineage_kinds;
+mod ll144;
 mod measures;
 mod open_bandit;
 mod readers;

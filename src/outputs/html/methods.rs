@@ -61,6 +61,22 @@ const METHODS: &[Method] = &[
         source: "Katz, Baptista, Azen and Pike 1978",
     },
     Method {
+        id: "fisher_exact",
+        title: "Fisher's exact test of two rates",
+        words: "Given how many were selected in all and how large both groups are, every split of the selections has its \
+            probability. p is that of all splits no likelier than the one found.",
+        formula: "P(y₁) = C(n₁, y₁) × C(n₂, y − y₁) ÷ C(n₁ + n₂, y);  p = ΣP over all P ≤ P(y₁)",
+        source: "Fisher 1934",
+    },
+    Method {
+        id: "two_proportion_z",
+        title: "The test of two rates by their pooled variance",
+        words: "The difference of two rates in standard deviations, which courts take for a sign of discrimination beyond \
+            two or three.",
+        formula: "z = (p₁ − p₂) ÷ √( p(1 − p) × (1 ÷ n₁ + 1 ÷ n₂) ), p = (y₁ + y₂) ÷ (n₁ + n₂)",
+        source: "Castaneda v. Partida, 430 U.S. 482 (1977), note 17",
+    },
+    Method {
         id: "score_delta",
         title: "How closely an input goes with an attribute",
         words: "Both Cramér's V, for values that are groups, and the correlation ratio, for numbers, are roots of a share x \
@@ -120,30 +136,29 @@ const METHODS: &[Method] = &[
 pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
     let mut names = BTreeSet::new();
     for fact in &record.facts {
-        if let Fact::Proxy(fact) = fact {
-            names.extend(fact.strength.iter().map(|strength| strength.method.clone()));
-            if fact.q_value.is_some() {
-                names.insert("benjamini_hochberg".into());
-            }
-        }
         if let Fact::ConditionalParity(fact) = fact {
-            names.extend(fact.adjusted.iter().map(|_| "mantel_haenszel".into()));
-            let rates = fact.standardised.iter().map(|of| &of.rate);
-            let intervals = [&fact.crude, &fact.adjusted, &fact.odds_ratio].into_iter().flatten();
-            names.extend(intervals.chain(rates).map(|of| of.method.clone()));
-            if fact.q_value.is_some() {
-                names.insert("benjamini_hochberg".into());
-            }
+            names.extend(fact.adjusted.iter().map(|_| "mantel_haenszel".to_owned()));
         }
-        let Fact::OutcomeParity(fact) = fact else { continue };
-        let favoured = fact.most_favoured.as_ref().and_then(|favoured| favoured.ratio.as_ref());
-        let intervals = [&fact.rate, &fact.reference_rate, &fact.ratio, &fact.difference];
-        names.extend(intervals.into_iter().filter_map(Option::as_ref).chain(favoured).map(|i| i.method.clone()));
-        if fact.q_value.is_some() {
-            names.insert("benjamini_hochberg".into());
-        }
+        collect(&serde_json::to_value(fact).unwrap_or_default(), &mut names);
     }
     let known = METHODS.iter().filter(|method| names.contains(method.id)).copied().collect();
     names.retain(|name| METHODS.iter().all(|method| method.id != name));
     (known, names.into_iter().collect())
+}
+
+/// Every interval names its method, a test is named as such, and a q was corrected.
+fn collect(value: &serde_json::Value, names: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    ("method" | "test", serde_json::Value::String(name)) => drop(names.insert(name.clone())),
+                    ("q_value", serde_json::Value::Number(_)) => drop(names.insert("benjamini_hochberg".to_owned())),
+                    (_, value) => collect(value, names),
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, names)),
+        _ => {}
+    }
 }

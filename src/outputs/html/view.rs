@@ -13,6 +13,7 @@ use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::risks::{Risks, risks};
+use super::selection::{SelectionTable, selection};
 use super::subgroups::{Subgroups, subgroups};
 use super::verdict_name;
 use crate::facts::Fact;
@@ -49,6 +50,7 @@ pub struct Page<'a> {
     pub parity: Parity<'a>,
     pub subgroups: Vec<Subgroups<'a>>,
     pub conditions: Conditions<'a>,
+    pub selection: Vec<SelectionTable<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -201,6 +203,7 @@ impl<'a> Page<'a> {
             parity: parity(record, &states),
             subgroups: subgroups(record, &states),
             conditions: conditions(record, &states),
+            selection: selection(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -258,6 +261,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::Subgroup(_) => ("subgroups", Some(Step::TestForBias)),
         Fact::ConditionalParity(_) => ("comparisons under equal conditions", Some(Step::TestForBias)),
+        Fact::Selection(_) => ("selection rates", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }

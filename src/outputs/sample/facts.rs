@@ -120,6 +120,7 @@ pub fn facts() -> Vec<Fact> {
     })));
     parities(&mut facts);
     super::conditions::conditions(&mut facts);
+    selections(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
@@ -147,6 +148,43 @@ pub fn facts() -> Vec<Fact> {
         })));
     }
     facts
+}
+
+/// A table crossed, with a name that means harm, one left out and one withheld; and scores without anything to compare.
+fn selections(facts: &mut Vec<Fact>) {
+    let interval = |estimate: f64, method: &str| json!({"estimate": estimate, "low": estimate * 0.85, "high": (estimate * 1.18).min(1.6), "level": 0.95, "method": method});
+    let most = json!({"gender": "men", "origin": "a"});
+    for (gender, origin, comparison, n, y) in [
+        ("men", "a", "most_selected", 412, 215),
+        ("men", HOSTILE[1], "compared", 226, 95),
+        ("women", HOSTILE[5], "compared", 295, 70),
+        ("women", "c", "excluded", 17, 7),
+        ("women", HOSTILE[0], "suppressed", 0, 0),
+    ] {
+        let shown = n > 0;
+        let (rate, compared) = (f64::from(y) / f64::from(n.max(1)), comparison == "compared");
+        let ratio = rate / (215.0 / 412.0);
+        facts.push(fact(json!({
+            "kind": "selection", "strategy": "ranker_v2", "outcome": "selected", "table": ["gender", "origin"],
+            "category": {"gender": gender, "origin": origin}, "unit": "subject", "comparison": comparison,
+            "applicants": shown.then_some(n), "selected": shown.then_some(y),
+            "rate": shown.then(|| interval(rate, "wilson")), "share": shown.then_some(f64::from(n) / 962.0),
+            "excluded": comparison == "excluded", "exclude_below": 0.02, "most_selected": most,
+            "impact_ratio": if compared { Some(ratio) } else { (comparison == "most_selected").then_some(1.0) },
+            "impact_interval": compared.then(|| interval(ratio, "katz")), "reference": most,
+            "reference_ratio": compared.then(|| interval(ratio, "katz")),
+            "standard_deviations": compared.then_some(-2.45), "p_value": compared.then_some(0.0162),
+            "test": compared.then_some("fisher_exact"), "q_value": compared.then_some(0.04),
+            "shortfall": compared.then_some(22.94), "flips_with": (ratio < 0.8 && compared).then(|| json!({"bound": 0.8, "people": 29})),
+            "suppressed": !shown, "unknown": 250, "unknown_share": 0.0886, "unstated": 12, "median": null,
+        })));
+    }
+    facts.push(fact(json!({
+        "kind": "selection", "strategy": HOSTILE[0], "outcome": "score", "table": ["age_band"],
+        "category": {"age_band": "65+"}, "unit": "subject", "comparison": "undefined", "applicants": 40, "selected": 0,
+        "share": 1.0, "excluded": false, "exclude_below": 0.02, "reference": {}, "suppressed": false, "unknown": 0,
+        "unknown_share": 0.0, "unstated": 0, "median": 61.5,
+    })));
 }
 
 fn risks(facts: &mut Vec<Fact>) {

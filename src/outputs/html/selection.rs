@@ -1,0 +1,89 @@
+//! How selection rates are laid out: a table per strategy, outcome and attributes, as Local Law 144 wants them published.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::view::{Row, States, rows};
+use crate::facts::Fact;
+use crate::facts::selection::{Selection, Standing};
+use crate::record::Record;
+
+/// One table, its categories in order.
+#[derive(Debug, Serialize)]
+pub struct SelectionTable<'a> {
+    pub strategy: &'a str,
+    pub outcome: &'a str,
+    pub attributes: &'a [String],
+    pub rows: Vec<Line<'a>>,
+    /// Categories without an impact ratio, told again beneath.
+    pub excluded: Vec<String>,
+    pub withheld: Vec<Withheld>,
+    pub exclude_below: f64,
+    pub unknown: u64,
+    pub unknown_share: f64,
+    pub unstated: u64,
+    pub median: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    pub row: Row<'a, Selection>,
+    /// One for each attribute.
+    pub values: Vec<&'a str>,
+    pub is_most: bool,
+    /// What is said where no rule judged it.
+    pub word: &'static str,
+}
+
+/// A category whose numbers are not shown.
+#[derive(Debug, Serialize)]
+pub struct Withheld {
+    pub index: usize,
+    pub category: String,
+}
+
+pub fn selection<'a>(record: &'a Record, states: &States) -> Vec<SelectionTable<'a>> {
+    let mut tables: BTreeMap<(&str, &str, &[String]), Vec<Row<'a, Selection>>> = BTreeMap::new();
+    for row in rows(record, states, |fact| if let Fact::Selection(fact) = fact { Some(fact) } else { None }) {
+        let fact = row.fact;
+        tables.entry((&fact.strategy, &fact.outcome, &fact.table)).or_default().push(row);
+    }
+    let mut tables: Vec<_> = tables.into_iter().filter_map(|(key, rows)| table(key, rows)).collect();
+    tables.sort_by_key(|table| (table.strategy, table.outcome, table.attributes.len()));
+    tables
+}
+
+fn table<'a>(
+    (strategy, outcome, attributes): (&'a str, &'a str, &'a [String]),
+    rows: Vec<Row<'a, Selection>>,
+) -> Option<SelectionTable<'a>> {
+    let first = rows.first()?.fact;
+    let values = |fact: &'a Selection| -> Vec<&'a str> {
+        attributes.iter().map(|name| fact.category.get(name).map_or("", String::as_str)).collect()
+    };
+    let label = |fact: &'a Selection| values(fact).join(", ");
+    let excluded = rows.iter().filter(|row| row.fact.comparison == Standing::Excluded);
+    let excluded = excluded.map(|row| label(row.fact)).collect();
+    let (hidden, shown): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fact.suppressed);
+    let withheld = hidden.iter().map(|row| Withheld { index: row.index, category: label(row.fact) }).collect();
+    let line = |row: Row<'a, Selection>| Line {
+        values: values(row.fact),
+        is_most: row.fact.comparison == Standing::MostSelected,
+        word: if row.fact.comparison == Standing::Compared { "not judged" } else { "not compared" },
+        row,
+    };
+    Some(SelectionTable {
+        strategy,
+        outcome,
+        attributes,
+        rows: shown.into_iter().map(line).collect(),
+        excluded,
+        withheld,
+        exclude_below: first.exclude_below,
+        unknown: first.unknown,
+        unknown_share: first.unknown_share,
+        unstated: first.unstated,
+        median: first.median,
+    })
+}
