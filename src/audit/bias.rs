@@ -7,9 +7,10 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
-use crate::facts::{Fact, outcome_parity};
+use crate::facts::{Fact, outcome_parity, price_parity};
 use crate::manifest::{Manifest, Metric};
 use crate::replay::outcomes::{self, Question};
+use crate::replay::prices;
 use crate::replay::segments::{self, Home, Segments};
 use crate::yaml::Document;
 
@@ -28,6 +29,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     check_references(&declared.manifest, &segments)?;
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
+    facts.extend(price_facts(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -49,6 +51,24 @@ async fn outcomes(
         Question { unit: measure.unit, metrics: &metrics, attributes: &segments.attributes, within: &within };
     let cells = outcomes::cells(engine, &question).await?;
     Ok(outcome_parity::measure(&cells, measure).into_iter().map(Fact::OutcomeParity))
+}
+
+/// Needs a price in the log, or of items.
+async fn price_facts(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let listed = tables.has(Role::Items, "price");
+    let span = i64::try_from(measure.price_window.as_micros()).unwrap_or(i64::MAX);
+    let found = if listed || tables.has(Role::Recommendations, "price") {
+        prices::sum(engine, &prices::Question { unit: measure.unit, segments, span, listed }).await?
+    } else {
+        prices::Prices::default()
+    };
+    Ok(price_parity::measure(&found, segments, measure).into_iter().map(Fact::PriceParity))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

@@ -16,6 +16,7 @@ pub mod field;
 pub mod join;
 pub mod judged;
 pub mod outcome_parity;
+pub mod price_parity;
 pub mod prompt;
 pub mod proxy;
 pub mod purpose;
@@ -85,6 +86,7 @@ kinds! {
     Proxy(proxy),
     Coverage(coverage),
     OutcomeParity(outcome_parity),
+    PriceParity(price_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

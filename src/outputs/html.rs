@@ -16,6 +16,7 @@ mod consent;
 mod findings;
 mod methods;
 mod parity;
+mod prices;
 mod risks;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
+    ("prices.html", include_str!("../../templates/prices.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

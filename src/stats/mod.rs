@@ -1,8 +1,8 @@
 //! Intervals, tests and corrections. No word of the domain: counts and sums in, numbers with their uncertainty out.
 //!
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
-//! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]. How two variables go together: [`association`].
-//! Over many tests: [`multiple`].
+//! is a unit: [`proportion`]. Two groups compared within cells: [`within`]. Any smooth function of sums: [`jackknife`]. How
+//! two variables go together: [`association`]. Over many tests: [`multiple`].
 
 pub mod association;
 #[cfg(test)]
@@ -14,6 +14,7 @@ pub mod quantile;
 pub mod ratio_mean;
 pub mod share;
 mod units;
+pub mod within;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub use multiple::{benjamini_hochberg, holm};
 pub use proportion::Proportion;
 pub use ratio_mean::{ClusterSums, RatioMean, Unit};
 pub use units::MOST_UNITS;
+pub use within::WithinSums;
 
 /// An estimate with its confidence interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +38,7 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta` or `group_jackknife`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife` or `cluster_within`.
     pub method: String,
 }
 

@@ -11,6 +11,7 @@ mod licences;
 mod lineage;
 mod lineage_kinds;
 mod open_bandit;
+mod prices;
 mod readers;
 mod receipts;
 mod reidentification;

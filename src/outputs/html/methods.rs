@@ -72,6 +72,17 @@ const METHODS: &[Method] = &[
         source: "Bergsma 2013; Fisher 1925; Kelley 1935; the variances by the delta method, the limits after Wilson 1927",
     },
     Method {
+        id: "cluster_within",
+        title: "Prices of the same item at the same time, with people as the unit",
+        words: "Only items are compared of which both groups saw a price in the same span of time. Such a cell has its \
+            own mean, which is taken off; y is what is left of the logarithm of the price, or of the discount, and d what \
+            is left of belonging to the group. The sums of one person stand for that person, however many prices they saw. \
+            N prices lie in K − 1 cells; G people saw them.",
+        formula: "b = Σd·y ÷ Σd²;  var(b) = G ÷ (G − 1) × (N − 1) ÷ (N − K) × Σ over people of (Σd·(y − b·d))² ÷ (Σd²)²; \
+            ratio: exp( b ± t·√var(b) )",
+        source: "Frisch and Waugh 1933; Liang and Zeger 1986; Arellano 1987; Carter, Schnepel and Steigerwald 2017",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \
@@ -88,6 +99,13 @@ pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
     for fact in &record.facts {
         if let Fact::Proxy(fact) = fact {
             names.extend(fact.strength.iter().map(|strength| strength.method.clone()));
+            if fact.q_value.is_some() {
+                names.insert("benjamini_hochberg".into());
+            }
+        }
+        if let Fact::PriceParity(fact) = fact {
+            let intervals = [&fact.ratio, &fact.difference];
+            names.extend(intervals.into_iter().filter_map(Option::as_ref).map(|of| of.method.clone()));
             if fact.q_value.is_some() {
                 names.insert("benjamini_hochberg".into());
             }

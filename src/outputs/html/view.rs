@@ -11,6 +11,7 @@ use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
+use super::prices::{PriceGroup, prices};
 use super::risks::{Risks, risks};
 use super::verdict_name;
 use crate::facts::Fact;
@@ -45,6 +46,7 @@ pub struct Page<'a> {
     pub choice: Choice<'a>,
     pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
+    pub prices: Vec<PriceGroup<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -195,6 +197,7 @@ impl<'a> Page<'a> {
             joins: joins(record, &states),
             choice: Choice::new(record, &states),
             parity: parity(record, &states),
+            prices: prices(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -250,6 +253,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Proxy(_) => ("inputs beside protected attributes", Some(Step::AssessRisks)),
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
+        Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }
