@@ -8,10 +8,11 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::conditional_parity::{self, Conditional};
-use crate::facts::{Fact, outcome_parity, selection, subgroup};
+use crate::facts::{Fact, outcome_parity, price_parity, selection, subgroup};
 use crate::manifest::{Manifest, Measure, Metric, SelectionOutcome, Unit};
 use crate::metrics::{Per, Scale};
 use crate::replay::outcomes::{self, Question};
+use crate::replay::prices;
 use crate::replay::segments::{self, Home, Segments};
 use crate::replay::selection as selections;
 use crate::replay::strata;
@@ -34,6 +35,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
     facts.extend(conditional(engine, declared, tables, &segments).await?);
     facts.extend(selected(engine, declared, tables, &segments).await?);
+    facts.extend(price_facts(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -113,6 +115,24 @@ async fn selected(
     let question = selections::Question { unit: measure.unit, outcomes: &outcomes, tables: &of };
     let found = selections::tables(engine, &question).await?;
     Ok(selection::measure(&found, segments, measure).into_iter().map(Fact::Selection))
+}
+
+/// Needs a price in the log, or of items.
+async fn price_facts(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let listed = tables.has(Role::Items, "price");
+    let span = i64::try_from(measure.price_window.as_micros()).unwrap_or(i64::MAX);
+    let found = if listed || tables.has(Role::Recommendations, "price") {
+        prices::sum(engine, &prices::Question { unit: measure.unit, segments, span, listed }).await?
+    } else {
+        prices::Prices::default()
+    };
+    Ok(price_parity::measure(&found, segments, measure).into_iter().map(Fact::PriceParity))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

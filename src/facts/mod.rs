@@ -18,6 +18,7 @@ pub mod join;
 pub mod judged;
 pub mod outcome_parity;
 mod pair;
+pub mod price_parity;
 pub mod prompt;
 pub mod proxy;
 pub mod purpose;
@@ -92,6 +93,7 @@ kinds! {
     Subgroup(subgroup),
     ConditionalParity(conditional_parity),
     Selection(selection),
+    PriceParity(price_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

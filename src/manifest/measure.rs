@@ -1,7 +1,10 @@
 //! `measure`: what is measured, and how cautiously.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::metrics::{self, METRICS};
 use crate::yaml::At;
@@ -31,6 +34,10 @@ pub struct Measure {
     pub conditional: Option<bool>,
     /// Who was selected, or scored high, by category.
     pub selection: Selection,
+    /// Within how long prices of the same item are compared, e.g. `1d` or `6h`, counted from 1970 in UTC.
+    #[serde(deserialize_with = "window")]
+    #[schemars(with = "String")]
+    pub price_window: Duration,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -60,6 +67,7 @@ impl Default for Measure {
             within: Vec::new(),
             conditional: None,
             selection: Selection::default(),
+            price_window: Duration::from_secs(86_400),
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,
@@ -69,6 +77,18 @@ impl Default for Measure {
             seed: 1,
         }
     }
+}
+
+fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed = humantime::parse_duration(&text)
+        .map_err(|error| D::Error::custom(format!("`{text}` is no span of time like `1d` or `6h`: {error}")))?;
+    // A hundred thousand days are longer than any log.
+    let sensible = Duration::from_secs(1)..=Duration::from_secs(100_000 * 86_400);
+    if !sensible.contains(&parsed) {
+        return Err(D::Error::custom(format!("`{text}` is no span of time from `1s` to `100000d`")));
+    }
+    Ok(parsed)
 }
 
 /// The independent unit, i.e. what uncertainty is counted in.

@@ -17,6 +17,7 @@ mod consent;
 mod findings;
 mod methods;
 mod parity;
+mod prices;
 mod risks;
 mod selection;
 mod subgroups;
@@ -40,6 +41,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("subgroups.html", include_str!("../../templates/subgroups.html")),
     ("conditions.html", include_str!("../../templates/conditions.html")),
     ("selection.html", include_str!("../../templates/selection.html")),
+    ("prices.html", include_str!("../../templates/prices.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -10,6 +10,7 @@ pub mod explanations;
 pub mod exposure;
 pub mod log;
 pub mod outcomes;
+pub mod prices;
 pub mod profiles;
 pub mod prompts;
 pub mod reidentification;

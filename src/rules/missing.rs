@@ -83,6 +83,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "no table of selection was made: that takes a segment (`measure.segments`) and a column `selected` or `score` in \
              the log",
         ),
+        "price_parity" => missing(
+            "no prices were compared: that takes a segment (`measure.segments`) and prices in the log (`price`), or list \
+             prices (`price` of `items`)",
+        ),
         "undeclared_personal_data" => missing(
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",

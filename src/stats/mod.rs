@@ -3,7 +3,7 @@
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
 //! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]. How two variables go together: [`association`].
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
-//! That a ratio is near 1: [`equivalence`]. Over many tests: [`multiple`].
+//! Amounts compared within cells: [`within`]. That a ratio is near 1: [`equivalence`]. Over many tests: [`multiple`].
 
 pub mod association;
 #[cfg(test)]
@@ -18,6 +18,7 @@ pub mod ratio_mean;
 pub mod share;
 pub mod stratified;
 mod units;
+pub mod within;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ pub use multiple::{benjamini_hochberg, holm};
 pub use proportion::Proportion;
 pub use ratio_mean::{ClusterSums, RatioMean, Unit};
 pub use units::MOST_UNITS;
+pub use within::WithinSums;
 
 /// An estimate with its confidence interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +42,8 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins` or `robins_breslow_greenland`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland` or
+    /// `cluster_within`.
     pub method: String,
 }
 

@@ -14,6 +14,7 @@ mod lineage_kinds;
 mod ll144;
 mod measures;
 mod open_bandit;
+mod prices;
 mod readers;
 mod receipts;
 mod reidentification;

@@ -122,6 +122,17 @@ const METHODS: &[Method] = &[
         source: "Mantel and Haenszel 1959; Robins, Breslow and Greenland 1986",
     },
     Method {
+        id: "cluster_within",
+        title: "Prices of the same item at the same time, with people as the unit",
+        words: "Only items are compared of which both groups saw a price in the same span of time. Such a cell has its \
+            own mean, which is taken off; y is what is left of the logarithm of the price, or of the discount, and d what \
+            is left of belonging to the group. The sums of one person stand for that person, however many prices they saw. \
+            N prices lie in K − 1 cells; G people saw them.",
+        formula: "b = Σd·y ÷ Σd²;  var(b) = G ÷ (G − 1) × (N − 1) ÷ (N − K) × Σ over people of (Σd·(y − b·d))² ÷ (Σd²)²; \
+            ratio: exp( b ± t·√var(b) )",
+        source: "Frisch and Waugh 1933; Liang and Zeger 1986; Arellano 1987; Carter, Schnepel and Steigerwald 2017",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \

@@ -12,6 +12,7 @@ use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
+use super::prices::{PriceGroup, prices};
 use super::risks::{Risks, risks};
 use super::selection::{SelectionTable, selection};
 use super::subgroups::{Subgroups, subgroups};
@@ -51,6 +52,7 @@ pub struct Page<'a> {
     pub subgroups: Vec<Subgroups<'a>>,
     pub conditions: Conditions<'a>,
     pub selection: Vec<SelectionTable<'a>>,
+    pub prices: Vec<PriceGroup<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -204,6 +206,7 @@ impl<'a> Page<'a> {
             subgroups: subgroups(record, &states),
             conditions: conditions(record, &states),
             selection: selection(record, &states),
+            prices: prices(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -262,6 +265,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Subgroup(_) => ("subgroups", Some(Step::TestForBias)),
         Fact::ConditionalParity(_) => ("comparisons under equal conditions", Some(Step::TestForBias)),
         Fact::Selection(_) => ("selection rates", Some(Step::TestForBias)),
+        Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }

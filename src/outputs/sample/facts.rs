@@ -121,6 +121,7 @@ pub fn facts() -> Vec<Fact> {
     parities(&mut facts);
     super::conditions::conditions(&mut facts);
     selections(&mut facts);
+    price_parities(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
@@ -294,6 +295,40 @@ fn parities(facts: &mut Vec<Fact>) {
                 spread * 2.0,
             ));
         }
+    }
+}
+
+fn price_parities(facts: &mut Vec<Fact>) {
+    let interval = |of: [f64; 3], method: &str| json!({"estimate": of[0], "low": of[1], "high": of[2], "level": 0.95, "method": method});
+    for (measure, segment, comparison, of) in [
+        ("same_item_price", "25-44", "reference", None),
+        ("same_item_price", "65+", "compared", Some([1.048, 1.041, 1.055])),
+        ("same_item_price", HOSTILE[0], "compared", Some([1.001, 0.996, 1.006])),
+        ("same_item_price", HOSTILE[5], "suppressed", None),
+        ("mean_price", "65+", "compared", Some([1.12, 1.02, 1.24])),
+        ("discount", "65+", "compared", Some([-0.041, -0.055, -0.027])),
+        ("discount", "unknown", "unknown", None),
+        ("price_level", "65+", "compared", Some([1.08, 0.99, 1.18])),
+    ] {
+        let (same, ratio) = (measure == "same_item_price", measure != "discount");
+        let shown = comparison != "suppressed";
+        let value = if ratio { 24.9 } else { 0.082 };
+        let method = if same { "cluster_within" } else { "cluster_delta" };
+        facts.push(fact(json!({
+            "kind": "price_parity", "strategy": "ranker_v2", "measure": measure, "segment": {"age_band": segment},
+            "reference": {"age_band": "25-44"}, "unit": "subject", "comparison": comparison,
+            "harm": if ratio { "high" } else { "low" }, "subjects": shown.then_some(1_812),
+            "impressions": shown.then_some(48_120), "left_out": shown.then_some(17),
+            "matched": (same && of.is_some()).then(|| json!({
+                "window": "1day", "cells": 9_120, "items": 812, "subjects": 1_790, "impressions": 46_220,
+                "unmatched": 1_900, "reference_impressions": 120_400,
+            })),
+            "value": shown.then_some(value), "reference_value": value,
+            "ratio": of.filter(|_| ratio).map(|of| interval(of, method)),
+            "difference": of.filter(|_| !ratio).map(|of| interval(of, method)),
+            "split": (measure == "mean_price").then(|| json!({"gap": 2.7, "mix": 1.6, "price": 1.1})),
+            "p_value": of.map(|_| 0.0002), "q_value": of.map(|_| 0.001), "suppressed": !shown, "counts_withheld": false,
+        })));
     }
 }
 

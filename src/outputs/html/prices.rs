@@ -1,0 +1,190 @@
+//! How comparisons of prices are laid out: a table per measure and attribute, in it the strategies one below the other.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::verdict_word;
+use super::view::{Row, States, rows, tally};
+use crate::facts::price_parity::{Comparison, PriceParity};
+use crate::facts::{Fact, attributes};
+use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker};
+use crate::outputs::text;
+use crate::playbook::Verdict;
+use crate::record::Record;
+
+/// From how many tables on those without a finding are folded away.
+const MANY: usize = 6;
+
+/// One measure by one attribute.
+#[derive(Debug, Serialize)]
+pub struct PriceGroup<'a> {
+    pub title: &'static str,
+    /// What it says, and which side is worse.
+    pub words: &'static str,
+    pub by: String,
+    /// The head of the charts; empty for differences, which have none.
+    pub axis: String,
+    pub state: &'static str,
+    pub summary: String,
+    pub closed: bool,
+    pub sections: Vec<PriceSection<'a>>,
+}
+
+/// One strategy of a table.
+#[derive(Debug, Serialize)]
+pub struct PriceSection<'a> {
+    pub strategy: &'a str,
+    pub reference: String,
+    pub rows: Vec<PriceRow<'a>>,
+    /// Segments too small to show.
+    pub withheld: Vec<PriceRow<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PriceRow<'a> {
+    pub row: Row<'a, PriceParity>,
+    pub label: String,
+    pub mark: &'static str,
+    pub word: &'a str,
+    pub plot: String,
+    pub value: Option<String>,
+    pub reference_value: Option<String>,
+    /// The ratio, else the difference, with its interval.
+    pub change: Option<String>,
+    pub interval: Option<String>,
+}
+
+/// The measures in the order of the page: id, title, what it says, whether it is money (a share otherwise).
+const MEASURES: [(&str, &str, &str, bool); 7] = [
+    (
+        "same_item_price",
+        "Price of the same item at the same time",
+        "Above 1, the group is shown a higher price for the very same item.",
+        true,
+    ),
+    (
+        "same_item_discount",
+        "Discount on the same item at the same time",
+        "Below 0, less is taken off the list price for the group, on the very same item.",
+        false,
+    ),
+    ("mean_price", "Mean price shown", "Above 1, the group is shown higher prices, whatever the items.", true),
+    ("discount", "Mean discount shown", "Below 0, less is taken off the list price for the group.", false),
+    ("discounted_share", "Share of impressions at a discount", "Below 1, the group is shown fewer discounts.", false),
+    (
+        "price_level",
+        "List price of the items shown",
+        "Above 1, the group is steered to dearer items, at whatever price.",
+        true,
+    ),
+    (
+        "above_median_share",
+        "Share of items from the dearer half of the catalogue",
+        "Above 1, the group is shown more of what is dear.",
+        false,
+    ),
+];
+
+pub fn prices<'a>(record: &'a Record, states: &States) -> Vec<PriceGroup<'a>> {
+    let mut groups: BTreeMap<(usize, String), Vec<Row<'a, PriceParity>>> = BTreeMap::new();
+    for row in rows(record, states, |fact| if let Fact::PriceParity(fact) = fact { Some(fact) } else { None }) {
+        let Some(place) = MEASURES.iter().position(|(id, ..)| *id == row.fact.measure) else { continue };
+        let by = row.fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
+        groups.entry((place, by)).or_default().push(row);
+    }
+    let fold = groups.len() > MANY;
+    groups.into_iter().map(|((place, by), rows)| group(record, states, place, by, rows, fold)).collect()
+}
+
+fn group<'a>(
+    record: &'a Record,
+    states: &States,
+    place: usize,
+    by: String,
+    rows: Vec<Row<'a, PriceParity>>,
+    fold: bool,
+) -> PriceGroup<'a> {
+    let (_, title, words, money) = MEASURES[place];
+    let verdicts: Vec<Verdict> = rows.iter().filter_map(|row| states.rank(row.index)).collect();
+    let worst = verdicts.iter().max().copied();
+    let bounds = bounds(record, &rows);
+    let ratios = rows.iter().filter_map(|row| row.fact.ratio.as_ref());
+    let scale = Scale::around(ratios.flat_map(|of| [of.low, of.high]).chain(bounds.iter().copied()));
+    let has_plot = rows.iter().any(|row| row.fact.ratio.is_some());
+    let mut sections: BTreeMap<&'a str, PriceSection<'a>> = BTreeMap::new();
+    let summary = tally(verdicts.into_iter().map(|verdict| (verdict, 1)));
+    for row in rows {
+        let (strategy, reference) = (row.fact.strategy.as_str(), attributes(&row.fact.reference));
+        let section = sections.entry(strategy).or_insert_with(|| PriceSection {
+            strategy,
+            reference,
+            rows: Vec::new(),
+            withheld: Vec::new(),
+        });
+        let shown = show(row, scale, &bounds, has_plot, money);
+        let few = shown.row.fact.comparison == Comparison::Suppressed;
+        if few { &mut section.withheld } else { &mut section.rows }.push(shown);
+    }
+    for section in sections.values_mut() {
+        section.rows.sort_by_key(|of| (of.mark != "reference", Reverse(states.rank(of.row.index))));
+    }
+    PriceGroup {
+        title,
+        words,
+        by,
+        axis: if has_plot { axis(scale, &bounds) } else { String::new() },
+        state: worst.map_or("none", super::verdict_name),
+        summary,
+        closed: fold && worst <= Some(Verdict::Pass),
+        sections: sections.into_values().collect(),
+    }
+}
+
+fn show<'a>(row: Row<'a, PriceParity>, scale: Scale, bounds: &[f64], has_plot: bool, money: bool) -> PriceRow<'a> {
+    let fact = row.fact;
+    let (mark, word) = match fact.comparison {
+        Comparison::Compared => (row.state, verdict_word(row.state)),
+        Comparison::Reference => ("reference", "reference"),
+        Comparison::Suppressed => ("withheld", "too few to show"),
+        Comparison::Unknown => ("withheld", "unknown group"),
+        Comparison::Undefined => ("withheld", "cannot be compared"),
+    };
+    let word = if mark == "none" { "not judged" } else { word };
+    let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
+    let plot = match &fact.ratio {
+        _ if !has_plot => String::new(),
+        Some(of) => {
+            let (estimate, low, high) = (of.estimate, of.low, of.high);
+            whisker(scale, bounds, Whisker { label: &label, estimate, low, high, mark, verdict: word })
+        }
+        None => grid(scale, bounds),
+    };
+    let number = if money { text::number } else { text::percent };
+    let points = |x: f64| format!("{} pp", text::signed(x * 100.0));
+    let (change, interval) = match (&fact.ratio, &fact.difference) {
+        (Some(of), _) => (Some(ratio(of.estimate)), Some(format!("{} to {}", ratio(of.low), ratio(of.high)))),
+        (None, Some(of)) => (Some(points(of.estimate)), Some(format!("{} to {}", points(of.low), points(of.high)))),
+        (None, None) => (None, None),
+    };
+    let value = fact.value.map(number);
+    let reference_value = fact.reference_value.map(number);
+    PriceRow { label, mark, word, plot, value, reference_value, change, interval, row }
+}
+
+/// Three places after the point: a hundredth of a price matters.
+fn ratio(of: f64) -> String {
+    format!("{of:.3}")
+}
+
+/// The bounds on ratios of the rules that judged these rows.
+fn bounds(record: &Record, rows: &[Row<'_, PriceParity>]) -> Vec<f64> {
+    let rules = record.steps.iter().flat_map(|step| &step.rules);
+    let judged = rules.filter(|rule| rows.iter().any(|row| rule.verdict_on(row.index).is_some()));
+    let mut bounds: Vec<f64> = judged.filter_map(|rule| rule.params.get("ceiling")?.as_f64()).collect();
+    bounds.retain(|bound| *bound > 0.0);
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}
