@@ -97,7 +97,10 @@ impl Tables {
     }
 
     pub fn has(&self, role: Role, column: &str) -> bool {
-        self.0.get(&role).is_some_and(|table| table.present.contains(column))
+        // A list has its order.
+        let listed = |table: &Table| role == Role::Recommendations && table.layouts.contains("decisions");
+        let implied = |table: &Table| column == "position" && listed(table);
+        self.0.get(&role).is_some_and(|table| table.present.contains(column) || implied(table))
     }
 
     /// Where an attribute's values are: with the subjects if they have it, else in the log.

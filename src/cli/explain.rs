@@ -29,8 +29,10 @@ fn explain(id: &str) -> Result<String> {
         return Ok(doc.to_owned());
     }
     if let Some(kind) = facts::kind(id) {
-        let fields = fields(kind);
-        return Ok(format!("# {}\n\nA kind of fact.\n\n{}\n\n## Fields\n\n{fields}", kind.name, kind.doc.trim()));
+        return Ok(of_kind(kind, kind.name, "A kind of fact."));
+    }
+    if let Some(kind) = facts::of_measure(id) {
+        return Ok(of_kind(kind, id, &format!("A measure of the fact `{}`.", kind.name)));
     }
     if let Some(metric) = metrics::named(id) {
         return Ok(metric.explained());
@@ -39,11 +41,18 @@ fn explain(id: &str) -> Result<String> {
         return Ok(format!("# {}\n\nA step of the playbook.\n\n{}", step.title(), step.question()));
     }
     let known = builtin::documented().chain(facts::KINDS.iter().map(|kind| kind.name));
-    let known = known.chain(metrics::IDS).chain(Step::ALL.map(Step::id));
+    let known = known
+        .chain(facts::KINDS.iter().flat_map(|kind| kind.measures.iter().copied()))
+        .chain(metrics::IDS)
+        .chain(Step::ALL.map(Step::id));
     Err(Problem::new(format!("nothing is called `{id}`"))
         .suggest(id, known)
         .help_if_none("`probity explain` lists all")
         .into())
+}
+
+fn of_kind(kind: &facts::Kind, title: &str, what: &str) -> String {
+    format!("# {title}\n\n{what}\n\n{}\n\n## Fields\n\n{}", kind.doc.trim(), fields(kind))
 }
 
 /// The fields of a kind of fact with their descriptions, from its schema.
@@ -64,9 +73,15 @@ fn list() -> String {
         format!("Rules of the pack `{}`\n{ids}\n", pack.id)
     };
     let rules: String = builtin::BUILTIN.iter().map(rules).collect();
-    let kinds: String = facts::KINDS.iter().map(|kind| format!("  {}\n", kind.name)).collect();
+    let kinds = facts::KINDS.iter().map(|kind| match kind.measures {
+        [] => format!("  {}\n", kind.name),
+        measures => format!("  {}: {}\n", kind.name, measures.join(", ")),
+    });
+    let kinds: String = kinds.collect();
     let width = METRICS.iter().map(|metric| metric.id.len()).max().unwrap_or_default();
     let outcomes: String = METRICS.iter().map(|metric| format!("  {:width$}  {}\n", metric.id, metric.title)).collect();
     let steps: String = Step::ALL.iter().map(|step| format!("  {}\n", step.id())).collect();
-    format!("{rules}Kinds of facts\n{kinds}\nOutcomes (measure.metrics)\n{outcomes}\nSteps of the playbook\n{steps}")
+    format!(
+        "{rules}Kinds of facts, and the measures they take\n{kinds}\nOutcomes (measure.metrics)\n{outcomes}\nSteps of the playbook\n{steps}"
+    )
 }

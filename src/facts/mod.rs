@@ -32,6 +32,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is and how it is measured, in Markdown.
     pub doc: &'static str,
+    /// The measures it takes, by the names that its documentation explains; none where the kind is the measure.
+    pub measures: &'static [&'static str],
     pub schema: fn() -> Schema,
     /// Whether measuring it needs the recommendation log.
     pub needs_log: bool,
@@ -41,6 +43,7 @@ pub struct Kind {
 pub trait FactKind: Serialize + JsonSchema {
     const NAME: &'static str;
     const DOC: &'static str;
+    const MEASURES: &'static [&'static str] = &[];
     const NEEDS_LOG: bool;
     /// The fields that say which fact this is, in contrast to what was measured.
     fn identity(&self) -> BTreeMap<&'static str, String>;
@@ -60,6 +63,7 @@ macro_rules! kinds {
         pub const KINDS: &[Kind] = &[$(Kind {
             name: $module::$variant::NAME,
             doc: $module::$variant::DOC,
+            measures: $module::$variant::MEASURES,
             schema: || SchemaGenerator::default().into_root_schema_for::<$module::$variant>(),
             needs_log: $module::$variant::NEEDS_LOG,
         }),+];
@@ -106,4 +110,28 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 /// `attr=value, …` of a set of attributes, for identities and sentences.
 pub fn attributes(of: &BTreeMap<String, String>) -> String {
     of.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The kind that takes a measure of this name.
+pub fn of_measure(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.measures.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_measure_is_explained_where_it_is_taken() {
+        let mut names: Vec<&str> = crate::metrics::IDS.to_vec();
+        for kind in super::KINDS {
+            for measure in kind.measures {
+                assert!(kind.doc.contains(measure), "{measure} of {}", kind.name);
+                assert!(super::kind(measure).is_none(), "{measure} is a kind, too");
+                names.push(measure);
+            }
+        }
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "two measures of one name");
+    }
 }

@@ -50,6 +50,9 @@ pub struct OutcomeParity {
     pub p_value: Option<f64>,
     /// Benjamini-Hochberg adjusted within all comparisons of this metric.
     pub q_value: Option<f64>,
+    /// Of the hypothesis that the ratio lies at or beyond `measure.decide_at` or its inverse (two one-sided tests): small
+    /// where the two are shown to be alike, which a large `p_value` never shows.
+    pub p_equivalence: Option<f64>,
     /// Holm adjusted within the same: its bound holds for any wrong rejection, not for their share.
     pub p_holm: Option<f64>,
     /// The ratio at the extremes that people of unknown attribute leave open: all that happened to them in the reference
@@ -210,6 +213,7 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
             to_decide: against.as_ref().and_then(|pair| pair.to_decide(measure)),
             difference: against.as_ref().and_then(|pair| pair.difference.clone()),
             p_value: against.as_ref().and_then(|pair| pair.p_value),
+            p_equivalence: against.as_ref().and_then(|pair| pair.p_equivalence),
             q_value: None,
             p_holm: None,
             unknown_bounds: bounds,

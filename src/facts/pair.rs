@@ -44,23 +44,29 @@ pub(super) struct Pair {
     pub ratio: Option<Interval>,
     pub difference: Option<Interval>,
     pub p_value: Option<f64>,
+    /// That the ratio lies at or beyond the bound or its inverse.
+    pub p_equivalence: Option<f64>,
     units: Option<u64>,
 }
 
 impl Pair {
     pub fn of(a: &Cell, b: &Cell, measure: &Measure) -> Self {
         let (level, bound) = (measure.level, measure.decide_at);
+        let (low, high) = (bound.min(bound.recip()), bound.max(bound.recip()));
+        let alike = |a: &ClusterSums, b: &ClusterSums| ratio_mean::equivalence_p(&a.mean()?, &b.mean()?, low, high);
         match (reading(a, measure), reading(b, measure)) {
             (Reading::Rows(a), Reading::Rows(b)) => Self {
                 ratio: proportion::katz(a, b, level),
                 difference: proportion::newcombe(a, b, level),
                 p_value: proportion::z_test(a, b),
+                p_equivalence: proportion::katz_equivalence_p(a, b, low, high),
                 units: proportion::katz_units(a, b, bound, level),
             },
             (Reading::Shares(a), Reading::Shares(b)) => Self {
                 ratio: share::ratio(&a, &b, level),
                 difference: share::difference(&a, &b, level),
                 p_value: cautious(share::p_value(&a, &b), &a, &b),
+                p_equivalence: alike(&a, &b),
                 units: units(&a, &b, measure),
             },
             (Reading::Means(a) | Reading::Amounts(a), Reading::Means(b) | Reading::Amounts(b)) => {
@@ -69,11 +75,12 @@ impl Pair {
                     ratio: means.and_then(|(a, b)| ratio_mean::ratio(&a, &b, level)),
                     difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
                     p_value: cautious(means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)), &a, &b),
+                    p_equivalence: alike(&a, &b),
                     units: units(&a, &b, measure),
                 }
             }
             // One metric is read in one way.
-            _ => Self { ratio: None, difference: None, p_value: None, units: None },
+            _ => Self { ratio: None, difference: None, p_value: None, p_equivalence: None, units: None },
         }
     }
 

@@ -90,6 +90,15 @@ pub struct Split {
 impl FactKind for PriceParity {
     const NAME: &'static str = "price_parity";
     const DOC: &'static str = include_str!("price_parity.md");
+    const MEASURES: &'static [&'static str] = &[
+        "same_item_price",
+        "same_item_discount",
+        "discount",
+        "discounted_share",
+        "mean_price",
+        "price_level",
+        "above_median_share",
+    ];
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

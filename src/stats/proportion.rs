@@ -3,9 +3,9 @@
 //! Every function here takes the rows as independent. Where rows come in clusters these intervals are too narrow; see
 //! [`super::ratio_mean`]. A plain mean of independent rows is [`super::ClusterSums::of_rows`].
 
-use super::Interval;
 use super::quantile::{BETA_SHAPE, beta_quantile, normal_p, normal_quantile, upper_tail};
 use super::units::units_within;
+use super::{Interval, equivalence};
 
 /// So many successes in so many trials, e.g. 7 of 17.
 ///
@@ -104,6 +104,16 @@ fn katz_log(a: Proportion, b: Proportion) -> (f64, f64) {
     (log_a - log_b, variance_a + variance_b)
 }
 
+/// The p-value that the ratio a / b lies at or beyond `low` or `high`: see [`equivalence::ratio_p`], with the variance of
+/// [`katz`]. None where that is None or either share is 0.
+pub fn katz_equivalence_p(a: Proportion, b: Proportion, low: f64, high: f64) -> Option<f64> {
+    let (log, variance) = katz_log(a, b);
+    let ratio = ratio(a, b).filter(|_| a.successes > 0 && b.successes > 0)?;
+    // On the scale of the interval, which is not centred on the ratio where a cell is empty.
+    let shift = log - ratio.ln();
+    equivalence::ratio_p(ratio * shift.exp(), variance.sqrt(), f64::INFINITY, low, high)
+}
+
 /// How many rows a would need, b growing in proportion and both shares staying as they are, for the interval of
 /// [`katz`] to exclude `bound` (a ratio, above 0). Rounded up, at most [`super::MOST_UNITS`].
 ///
@@ -177,6 +187,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// At the limits of the 95 % interval one of the one-sided tests has a p of 2.5 %.
+    #[test]
+    fn equivalence_goes_with_the_interval() {
+        let (a, b) = (of(170, 390), of(412, 797));
+        let interval = katz(a, b, 0.95).unwrap();
+        assert!((katz_equivalence_p(a, b, interval.low, 2.0).unwrap() - 0.025).abs() < 1e-9);
+        assert!((katz_equivalence_p(a, b, 0.1, interval.high).unwrap() - 0.025).abs() < 1e-9);
+        assert_eq!(katz_equivalence_p(of(0, 10), b, 0.8, 1.25), None);
+    }
 
     const fn of(successes: u64, trials: u64) -> Proportion {
         Proportion { successes, trials }

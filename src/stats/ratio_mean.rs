@@ -3,9 +3,9 @@
 //! Rows of one cluster may be correlated in any way; clusters are independent. Everything is computed from six sums, so
 //! the data themselves are never held.
 
-use super::Interval;
 use super::quantile::{t_p, t_quantile};
 use super::units::units_within;
+use super::{Interval, equivalence};
 
 /// Sums over the clusters of a group, where cluster i has n_i rows whose values add up to y_i.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -178,6 +178,14 @@ pub fn ratio(a: &RatioMean, b: &RatioMean, level: f64) -> Option<Interval> {
     Interval::of(estimate, estimate / factor, estimate * factor, level, a.unit.with(b.unit).method())
 }
 
+/// The p-value that the ratio a / b lies at or beyond `low` or `high`: see [`equivalence::ratio_p`]. None where [`ratio`]
+/// is None.
+pub fn equivalence_p(a: &RatioMean, b: &RatioMean, low: f64, high: f64) -> Option<f64> {
+    let (variance_a, variance_b) = (a.log_variance()?, b.log_variance()?);
+    let (se, df) = ((variance_a + variance_b).sqrt(), welch(variance_a, a.df, variance_b, b.df));
+    equivalence::ratio_p(a.estimate / b.estimate, se, df, low, high)
+}
+
 /// How many clusters a would need, b growing in proportion and both keeping their means and mix of clusters, for the
 /// interval of [`ratio`] to exclude `bound` (a ratio, above 0): the variances shrink as one over the number of clusters
 /// (m − 1, to be exact) and the degrees of freedom grow with it. Rounded up, at most [`super::MOST_UNITS`].
@@ -258,6 +266,9 @@ mod tests {
         near(ratio.estimate, (9.0 / 22.0) / 0.7);
         near(ratio.low, 0.34285083014385737);
         near(ratio.high, 0.9961812697507582);
+        // At the limits of the 95 % interval one of the one-sided tests has a p of 2.5 %.
+        near(equivalence_p(&a, &b, ratio.low, 2.0).unwrap(), 0.025);
+        near(equivalence_p(&a, &b, 0.01, ratio.high).unwrap(), 0.025);
     }
 
     /// With four rows in every cluster the mean is the mean of cluster means, so that Welch's test of the cluster means
