@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::view::{MANY, Row, States, rows};
-use crate::facts::conditional_parity::{ConditionalParity, Gap, Simpson};
+use crate::facts::conditional_parity::{ConditionalParity, Gap, Part, Simpson};
 use crate::facts::outcome_parity::Comparison;
 use crate::facts::{Fact, FactKind, attributes};
 use crate::outputs::charts::{Piece, Scale, Whisker, axis, pieces, whisker};
@@ -174,56 +174,56 @@ fn bar(gap: &Gap, extent: f64) -> String {
     let shown = parts(gap);
     let shown: Vec<Piece<'_>> = shown
         .iter()
-        .map(|(class, label, value)| Piece { class, label, value: *value, words: points(*value) })
+        .map(|(class, label, value)| Piece { class, label, value: *value, words: format!("{} pp", signed(*value)) })
         .collect();
     pieces(&shown, extent)
-}
-
-fn points(share: f64) -> String {
-    format!("{} pp", text::signed(share * 100.0))
 }
 
 /// What the parts of a gap say, in percentage points.
 fn sentence(gap: &Gap, by: &[String]) -> String {
     let (total, composition, within) = (gap.total.estimate, gap.composition.estimate, gap.within.estimate);
-    let held = by.join(" and ");
-    let size = |share: f64| text::number(share.abs() * 100.0);
+    let (held, nouns) = (by.join(" and "), by.iter().map(|name| noun(name)).collect::<Vec<_>>().join(" and "));
+    let range = |part: &Part| {
+        let interval = part.interval.as_ref();
+        interval.map(|of| format!(" ({} to {})", signed(of.low), signed(of.high))).unwrap_or_default()
+    };
+    let whole = format!("gap of {} percentage points{}", signed(total), range(&gap.total));
     let kind = if composition < 0.0 { "less" } else { "more" };
+    let inside = range(&gap.within);
+    let made = format!(
+        "is made of {} from {kind} favourable {nouns} and of {} at the same {held}{inside}",
+        signed(composition),
+        signed(within)
+    );
+    let body = if composition == 0.0 {
+        format!("Both are shown the same mix of {nouns}: the whole {whole} is there at the same {held}, too")
+    } else if gap.explained.is_none() {
+        format!("The {whole} may be chance; it {made}")
+    } else if composition * total > 0.0 && within * total >= 0.0 {
+        let [composition, within] = [composition, within].map(|share| text::number(share.abs() * 100.0));
+        format!(
+            "Of the {whole}, {composition} come from {kind} favourable {nouns} and {within} remain at the same {held}{inside}"
+        )
+    } else {
+        format!("The {whole} {made}")
+    };
     let unmatched = gap
         .unmatched
         .as_ref()
-        .map(|part| format!("; {} come from where only one of them is shown anything", points(part.estimate)));
-    let range = |part: &crate::facts::conditional_parity::Part| {
-        let interval = part.interval.as_ref();
-        interval.map(|of| format!(" ({} to {})", points(of.low), points(of.high))).unwrap_or_default()
-    };
-    let ways = format!("being shown things under {kind} favourable conditions ({held})");
-    let body = if composition == 0.0 {
-        format!(
-            "Both are shown things under the same conditions ({held}): the whole gap of {}{} is there, too",
-            points(total),
-            range(&gap.total)
-        )
-    } else if composition * total > 0.0 && within * total >= 0.0 {
-        format!(
-            "Of the gap of {} percentage points{}, {} come from {ways} and {} remain at the same {held}{}",
-            text::signed(total * 100.0),
-            range(&gap.total),
-            size(composition),
-            size(within),
-            range(&gap.within)
-        )
-    } else {
-        format!(
-            "The gap of {} percentage points{} is made of {} from {ways} and of {} at the same {held}{}",
-            text::signed(total * 100.0),
-            range(&gap.total),
-            points(composition),
-            points(within),
-            range(&gap.within)
-        )
-    };
+        .map(|part| format!("; {} come from where only one of the two is shown anything", signed(part.estimate)));
     format!("{body}{}.", unmatched.unwrap_or_default())
+}
+
+fn signed(share: f64) -> String {
+    text::signed(share * 100.0)
+}
+
+fn noun(condition: &str) -> String {
+    match condition {
+        "position" => "positions".into(),
+        "strategy" => "strategies".into(),
+        other => format!("values of {other}"),
+    }
 }
 
 /// A reversal in words.
@@ -262,4 +262,44 @@ fn bounds(record: &Record) -> Vec<f64> {
     bounds.sort_by(f64::total_cmp);
     bounds.dedup();
     bounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(estimate: f64) -> Part {
+        Part { estimate, interval: None }
+    }
+
+    fn gap(composition: f64, within: f64, clear: bool) -> Gap {
+        let total = composition + within;
+        let explained = clear.then_some(composition / total);
+        Gap { total: part(total), composition: part(composition), within: part(within), unmatched: None, explained }
+    }
+
+    #[test]
+    fn the_parts_of_a_gap_are_told_in_words() {
+        let by = ["position".to_owned()];
+        assert_eq!(
+            sentence(&gap(-0.016, -0.005, true), &by),
+            "Of the gap of −2.10 percentage points, 1.60 come from less favourable positions and 0.500 remain at the same \
+             position."
+        );
+        assert_eq!(
+            sentence(&gap(-0.016, 0.005, true), &by),
+            "The gap of −1.10 percentage points is made of −1.60 from less favourable positions and of +0.500 at the same \
+             position."
+        );
+        assert_eq!(
+            sentence(&gap(0.001, 0.0, false), &[by[0].clone(), "hour".into()]),
+            "The gap of +0.100 percentage points may be chance; it is made of +0.100 from more favourable positions and \
+             values of hour and of 0 at the same position and hour."
+        );
+        assert_eq!(
+            sentence(&gap(0.0, -0.02, true), &by),
+            "Both are shown the same mix of positions: the whole gap of −2.00 percentage points is there at the same \
+             position, too."
+        );
+    }
 }
