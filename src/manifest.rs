@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 mod evidence;
+mod items;
 mod lineage;
 mod measure;
 
 pub(crate) use evidence::OneOrMany;
 pub use evidence::{Evidence, Format, Layout, Source};
+pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use measure::{Measure, Metric, Segment, Unit};
 
@@ -237,6 +239,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
     for twice in repeated(manifest.measure.protected.iter().flatten()) {
         problems.push(document.problem(twice, format!("protected attribute `{}` is listed twice", twice.value)));
     }
+    problems.extend(items::check(document));
     let measure = &manifest.measure;
     let ranges = [
         ("measure.level", measure.level, measure.level > 0.5 && measure.level < 1.0, "above 0.5 and below 1"),
@@ -248,6 +251,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
             "above 0 and not 1",
         ),
         ("measure.k", measure.k as f64, measure.k >= 2, "2 or more"),
+        ("measure.cutoff", measure.cutoff.map_or(1.0, f64::from), measure.cutoff != Some(0), "1 or more"),
     ];
     for (name, value, good, expected) in ranges {
         if !good {

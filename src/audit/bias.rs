@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::declared::Declared;
+use super::items::item_facts;
 use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -28,6 +29,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     check_references(&declared.manifest, &segments)?;
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
+    facts.extend(item_facts(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 

@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
 pub mod explanation;
+pub mod exposure_parity;
 pub mod field;
 pub mod join;
 pub mod judged;
@@ -19,6 +20,7 @@ pub mod outcome_parity;
 pub mod prompt;
 pub mod proxy;
 pub mod purpose;
+pub mod ranking_fairness;
 pub mod reidentification;
 pub mod undeclared_personal_data;
 
@@ -85,6 +87,8 @@ kinds! {
     Proxy(proxy),
     Coverage(coverage),
     OutcomeParity(outcome_parity),
+    ExposureParity(exposure_parity),
+    RankingFairness(ranking_fairness),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::items::{ItemGroup, PositionModel};
 use crate::yaml::At;
 
 /// What is measured, and how cautiously.
@@ -21,6 +22,12 @@ pub struct Measure {
     pub metrics: Option<Vec<At<Metric>>>,
     /// Columns of the log within whose values each comparison is repeated, e.g. `position`.
     pub within: Vec<At<String>>,
+    /// Attributes of items whose values share the attention of people, e.g. `provider`.
+    pub item_groups: Vec<ItemGroup>,
+    /// How much attention a position gets.
+    pub position_model: At<PositionModel>,
+    /// The last position that counts in measures of rankings; default the whole list.
+    pub cutoff: Option<u32>,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -46,6 +53,9 @@ impl Default for Measure {
             k: 5,
             metrics: None,
             within: Vec::new(),
+            item_groups: Vec::new(),
+            position_model: At { value: PositionModel::Log2, line: 0, column: 0 },
+            cutoff: None,
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,

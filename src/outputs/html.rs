@@ -14,6 +14,7 @@ mod choice;
 mod conclusion;
 mod consent;
 mod findings;
+mod items;
 mod methods;
 mod parity;
 mod risks;
@@ -34,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
+    ("items.html", include_str!("../../templates/items.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 mod facts;
+mod items;
 
 use facts::facts;
 
@@ -140,6 +141,8 @@ pub fn record() -> Record {
             rule("reference-served-worse", "The reference gets no less than four fifths of any segment's outcome", "high", "pass", Some("outcome_parity"), None,
                 verdicts("reference-served-worse", "outcome_parity", &uncompared), json!({"ceiling": 1.25, "q": 0.05})),
             rule("exposure-by-provider", "Providers get their share of attention", "medium", "not_evidenced", Some("exposure_parity"), Some("the log has no column `provider`"), json!({}), json!({})),
+            rule("item-exposure", "Every group of items gets its share of attention", "medium", "pass", Some("exposure_parity"), None,
+                verdicts("item-exposure", "exposure_parity", &|fact| matches!(fact, Fact::ExposureParity(of) if of.ratio.is_none())), json!({"floor": 0.8, "q": 0.05})),
         ]},
         {"id": "document-decisions", "status": "manual", "facts": of("evidence_quality"), "rules": [
             rule("sign-off", "Has the owner of the system read this report and accepted what it leaves open?", "low", "manual", None, None, json!({}), json!({})),

@@ -28,7 +28,8 @@ pub struct Log {
 }
 
 /// What a decision is known by: its request, else subject, time and strategy (and for a whole list, the list).
-const KEY: &str = "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy))";
+pub(super) const KEY: &str =
+    "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy))";
 const ROW_KEY: &str =
     "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy, item_id))";
 

@@ -1,14 +1,15 @@
 //! Intervals, tests and corrections. No word of the domain: counts and sums in, numbers with their uncertainty out.
 //!
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
-//! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]. How two variables go together: [`association`].
-//! Over many tests: [`multiple`].
+//! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]; a share beside a target: [`portion`]. How two
+//! variables go together: [`association`]. Over many tests: [`multiple`].
 
 pub mod association;
 #[cfg(test)]
 mod coverage;
 pub mod jackknife;
 pub mod multiple;
+pub mod portion;
 pub mod proportion;
 pub mod quantile;
 pub mod ratio_mean;
@@ -18,8 +19,9 @@ mod units;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use jackknife::{Scale, jackknife};
+pub use jackknife::{Estimate, Scale, jackknife};
 pub use multiple::{benjamini_hochberg, holm};
+pub use portion::Portion;
 pub use proportion::Proportion;
 pub use ratio_mean::{ClusterSums, RatioMean, Unit};
 pub use units::MOST_UNITS;
@@ -36,7 +38,7 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta` or `group_jackknife`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife` or `cluster_exact`.
     pub method: String,
 }
 

@@ -72,6 +72,24 @@ const METHODS: &[Method] = &[
         source: "Bergsma 2013; Fisher 1925; Kelley 1935; the variances by the delta method, the limits after Wilson 1927",
     },
     Method {
+        id: "group_jackknife",
+        title: "Shares, means and ratios with people as the unit, from random groups of them",
+        words: "People are dealt at random into G groups. The number x is worked out again without each group in turn, \
+            and how much it moves tells its variance: whatever goes together within a person stays within a group. Ratios \
+            and shares are made on the logarithmic scale. The multiplier t has Satterthwaite degrees of freedom.",
+        formula: "var(x) = (G − 1) ÷ G × Σ(x without g − x)²;  df = 3·(Σd²)² ÷ Σd⁴ over the moves d;  x ± t·√var(x)",
+        source: "Quenouille 1956; Wolter, Introduction to Variance Estimation, 2nd ed. 2007, ch. 4; Kott 2001",
+    },
+    Method {
+        id: "cluster_exact",
+        title: "Limits where all groups of people agree exactly",
+        words: "When nothing varies, as when everybody is shown the same list, those not seen may still differ. Of all \
+            groups at most the share d can, seeing that none of G did, and whatever these have lies between the least and \
+            the most that the number can be.",
+        formula: "from x − d·(x − least) to x + d·(most − x), where d = 1 − (α ÷ 2)^(1 ÷ G), G corrected for uneven groups",
+        source: "Clopper and Pearson 1934; Kish 1965",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \
@@ -92,6 +110,24 @@ pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
                 names.insert("benjamini_hochberg".into());
             }
         }
+        let intervals = match fact {
+            Fact::ExposureParity(fact) => {
+                if fact.q_value.or(fact.segment_q_value).is_some() {
+                    names.insert("benjamini_hochberg".into());
+                }
+                vec![
+                    &fact.share,
+                    &fact.ratio,
+                    &fact.item_ratio,
+                    &fact.treatment_ratio,
+                    &fact.impact_ratio,
+                    &fact.segment_ratio,
+                ]
+            }
+            Fact::RankingFairness(fact) => vec![&fact.awrf_jsd, &fact.awrf_difference, &fact.ndkl],
+            _ => Vec::new(),
+        };
+        names.extend(intervals.into_iter().flatten().map(|interval| interval.method.clone()));
         let Fact::OutcomeParity(fact) = fact else { continue };
         let favoured = fact.most_favoured.as_ref().and_then(|favoured| favoured.ratio.as_ref());
         let intervals = [&fact.rate, &fact.reference_rate, &fact.ratio, &fact.difference];

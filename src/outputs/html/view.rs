@@ -9,6 +9,7 @@ use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
+use super::items::{Items, items};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::risks::{Risks, risks};
@@ -45,6 +46,7 @@ pub struct Page<'a> {
     pub choice: Choice<'a>,
     pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
+    pub items: Vec<Items<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -195,6 +197,7 @@ impl<'a> Page<'a> {
             joins: joins(record, &states),
             choice: Choice::new(record, &states),
             parity: parity(record, &states),
+            items: items(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -250,6 +253,8 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Proxy(_) => ("inputs beside protected attributes", Some(Step::AssessRisks)),
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
+        Fact::ExposureParity(_) => ("attention to groups of items", Some(Step::TestForBias)),
+        Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }

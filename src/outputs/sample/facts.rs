@@ -119,6 +119,7 @@ pub fn facts() -> Vec<Fact> {
         "gaps": {"unknown_subject": 15_000, "unmapped_input": 5_000},
     })));
     parities(&mut facts);
+    super::items::items(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
@@ -288,6 +289,6 @@ fn parity(
     }))
 }
 
-fn fact(value: serde_json::Value) -> Fact {
+pub(super) fn fact(value: serde_json::Value) -> Fact {
     serde_json::from_value(value).expect("the sample's facts have the shape of facts")
 }
