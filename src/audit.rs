@@ -3,6 +3,7 @@
 mod bias;
 mod choice;
 mod declared;
+mod items;
 mod measure;
 mod risks;
 mod scan;

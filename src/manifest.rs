@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 mod evidence;
+mod items;
 mod lineage;
 mod measure;
 
 pub(crate) use evidence::OneOrMany;
 pub use evidence::{Evidence, Format, Layout, Source};
+pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
 
@@ -237,6 +239,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
     for twice in repeated(manifest.measure.protected.iter().flatten()) {
         problems.push(document.problem(twice, format!("protected attribute `{}` is listed twice", twice.value)));
     }
+    problems.extend(items::check(document));
     let measure = &manifest.measure;
     problems.extend(check_selection(document));
     let ranges = [

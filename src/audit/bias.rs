@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::declared::Declared;
+use super::items::item_facts;
 use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -36,6 +37,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     facts.extend(conditional(engine, declared, tables, &segments).await?);
     facts.extend(selected(engine, declared, tables, &segments).await?);
     facts.extend(price_facts(engine, declared, tables, &segments).await?);
+    facts.extend(item_facts(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 

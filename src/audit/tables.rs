@@ -10,11 +10,12 @@ use crate::evidence::columns::Role;
 use crate::evidence::consent_policy::Policies;
 use crate::evidence::loader::Loader;
 use crate::evidence::table::{Reject, Table};
-use crate::manifest::{Measure, Unit};
+use crate::manifest::{Manifest, Measure, PositionModel, Target, Unit};
 use crate::metrics::{METRICS, Metric, Per};
 use crate::progress::Progress;
 use crate::replay::segments::Home;
 use crate::replay::{consent_strings, log, uses};
+use crate::yaml::Document;
 
 /// The tables that were handed over, read.
 #[derive(Default)]
@@ -25,6 +26,7 @@ impl Tables {
         let measure = &declared.manifest.value.measure;
         let segments: BTreeSet<String> = measure.segments.iter().map(|s| s.attribute.value.clone()).collect();
         let within = measure.within.iter().map(|at| at.value.clone());
+        let groups: BTreeSet<String> = measure.item_groups.iter().map(|group| group.attribute.value.clone()).collect();
         let protected = measure.protected.iter().flatten().map(|at| at.value.clone());
         let held = declared.sources(Role::Subjects).iter().flat_map(|source| source.fields.keys().cloned());
         let about_people: BTreeSet<String> = protected.chain(held).collect();
@@ -58,7 +60,8 @@ impl Tables {
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::ConsentRecords | Role::Uses | Role::Links | Role::Items | Role::Prompts => BTreeSet::new(),
+                Role::Items => groups.clone(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,
@@ -163,7 +166,8 @@ impl Tables {
             manifest.problem(at, message).suggest(at.id(), header(&[Role::Recommendations]))
         });
         let missing = missing_segment.chain(missing_within).chain(missing_metrics).chain(missing_outcome);
-        let problems: Vec<Problem> = missing.collect();
+        let mut problems: Vec<Problem> = missing.collect();
+        problems.extend(self.missing_for_items(manifest));
         crate::error::all_clear(problems)
     }
 
@@ -193,6 +197,36 @@ impl Tables {
             }
             None => None,
         }
+    }
+
+    /// What the measures of items need and do not find.
+    fn missing_for_items(&self, manifest: &Document<Manifest>) -> Vec<Problem> {
+        let measure = &manifest.value.measure;
+        let mut problems = Vec::new();
+        let items = self.0.get(&Role::Items);
+        let canonical = |name: &String| Role::Items.columns().iter().any(|column| column.name == name);
+        for group in &measure.item_groups {
+            let name = &group.attribute.value;
+            if canonical(name) {
+                let help = "name a column whose values many items share, e.g. a provider or a band of prices";
+                let problem = manifest.problem(&group.attribute, format!("`{name}` is no group of items"));
+                problems.push(problem.help(help));
+            } else if !self.has(Role::Items, name) {
+                let message = format!("item attribute `{name}` is not a column of `items`");
+                let header = items.into_iter().flat_map(|table| table.header.iter());
+                let header = header.filter(|name| !canonical(name));
+                problems.push(manifest.problem(&group.attribute, message).suggest(name, header));
+            }
+            if *group.target == Target::Merit && !self.has(Role::Recommendations, "relevant") {
+                let message = "`merit` needs the column `relevant`, which the log does not have";
+                problems.push(manifest.problem(&group.target, message));
+            }
+        }
+        if *measure.position_model == PositionModel::Measured && !self.has(Role::Recommendations, "clicked") {
+            let message = "`measured` needs the column `clicked`, which the log does not have";
+            problems.push(manifest.problem(&measure.position_model, message));
+        }
+        problems
     }
 
     pub fn rejects(&self) -> Vec<Reject> {

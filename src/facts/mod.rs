@@ -13,6 +13,7 @@ pub mod coverage;
 pub mod data_use;
 pub mod evidence_quality;
 pub mod explanation;
+pub mod exposure_parity;
 pub mod field;
 pub mod join;
 pub mod judged;
@@ -22,6 +23,7 @@ pub mod price_parity;
 pub mod prompt;
 pub mod proxy;
 pub mod purpose;
+pub mod ranking_fairness;
 pub mod reidentification;
 pub mod selection;
 pub mod subgroup;
@@ -98,6 +100,8 @@ kinds! {
     ConditionalParity(conditional_parity),
     Selection(selection),
     PriceParity(price_parity),
+    ExposureParity(exposure_parity),
+    RankingFairness(ranking_fairness),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use super::items::{ItemGroup, PositionModel};
 use crate::metrics::{self, METRICS};
 use crate::yaml::At;
 
@@ -38,6 +39,10 @@ pub struct Measure {
     #[serde(deserialize_with = "window")]
     #[schemars(with = "String")]
     pub price_window: Duration,
+    /// Attributes of items whose values share the attention of people, e.g. `provider`.
+    pub item_groups: Vec<ItemGroup>,
+    /// How much attention a position gets.
+    pub position_model: At<PositionModel>,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -68,6 +73,8 @@ impl Default for Measure {
             conditional: None,
             selection: Selection::default(),
             price_window: Duration::from_secs(86_400),
+            item_groups: Vec::new(),
+            position_model: At { value: PositionModel::Log2, line: 0, column: 0 },
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,

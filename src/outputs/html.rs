@@ -15,6 +15,7 @@ mod conclusion;
 mod conditions;
 mod consent;
 mod findings;
+mod items;
 mod methods;
 mod parity;
 mod prices;
@@ -42,6 +43,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("conditions.html", include_str!("../../templates/conditions.html")),
     ("selection.html", include_str!("../../templates/selection.html")),
     ("prices.html", include_str!("../../templates/prices.html")),
+    ("items.html", include_str!("../../templates/items.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

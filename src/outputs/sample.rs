@@ -6,6 +6,7 @@ use serde_json::json;
 
 mod conditions;
 mod facts;
+mod items;
 
 use facts::facts;
 
@@ -158,6 +159,8 @@ pub fn record() -> Record {
             rule("gap-within-strata", "Under the same conditions no segment gets less than four fifths", "high", "fail", Some("conditional_parity"), None,
                 verdicts("gap-within-strata", "conditional_parity", &unlike), json!({"floor": 0.8, "q": 0.05})),
             rule("exposure-by-provider", "Providers get their share of attention", "medium", "not_evidenced", Some("exposure_parity"), Some("the log has no column `provider`"), json!({}), json!({})),
+            rule("item-exposure", "Every group of items gets its share of attention", "medium", "pass", Some("exposure_parity"), None,
+                verdicts("item-exposure", "exposure_parity", &|fact| matches!(fact, Fact::ExposureParity(of) if of.ratio.is_none())), json!({"floor": 0.8, "q": 0.05})),
         ]},
         {"id": "document-decisions", "status": "manual", "facts": of("evidence_quality"), "rules": [
             rule("sign-off", "Has the owner of the system read this report and accepted what it leaves open?", "low", "manual", None, None, json!({}), json!({})),

@@ -1,7 +1,8 @@
 //! Intervals, tests and corrections. No word of the domain: counts and sums in, numbers with their uncertainty out.
 //!
 //! Where units are clusters of rows: [`ratio_mean`] for any value, [`share`] for rows between 0 and 1. Where each row
-//! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]. How two variables go together: [`association`].
+//! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]; a share beside a target: [`portion`]. How two
+//! variables go together: [`association`].
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. That a ratio is near 1: [`equivalence`]. Over many tests: [`multiple`].
 
@@ -12,6 +13,7 @@ pub mod decomposition;
 pub mod equivalence;
 pub mod jackknife;
 pub mod multiple;
+pub mod portion;
 pub mod proportion;
 pub mod quantile;
 pub mod ratio_mean;
@@ -23,8 +25,9 @@ pub mod within;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use jackknife::{Scale, jackknife};
+pub use jackknife::{Estimate, Scale, jackknife};
 pub use multiple::{benjamini_hochberg, holm};
+pub use portion::Portion;
 pub use proportion::Proportion;
 pub use ratio_mean::{ClusterSums, RatioMean, Unit};
 pub use units::MOST_UNITS;
@@ -42,8 +45,8 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland` or
-    /// `cluster_within`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`
+    /// `cluster_within` or `cluster_exact`.
     pub method: String,
 }
 

@@ -133,6 +133,15 @@ const METHODS: &[Method] = &[
         source: "Frisch and Waugh 1933; Liang and Zeger 1986; Arellano 1987; Carter, Schnepel and Steigerwald 2017",
     },
     Method {
+        id: "cluster_exact",
+        title: "Limits where all groups of people agree exactly",
+        words: "When nothing varies, as when everybody is shown the same list, those not seen may still differ. Of all \
+            groups at most the share d can, seeing that none of G did, and whatever these have lies between the least and \
+            the most that the number can be.",
+        formula: "from x − d·(x − least) to x + d·(most − x), where d = 1 − (α ÷ 2)^(1 ÷ G), G corrected for uneven groups",
+        source: "Clopper and Pearson 1934; Kish 1965",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \

@@ -10,6 +10,7 @@ use super::conclusion::{Conclusion, conclusion};
 use super::conditions::{Conditions, conditions};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
+use super::items::{Items, items};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::prices::{PriceGroup, prices};
@@ -53,6 +54,7 @@ pub struct Page<'a> {
     pub conditions: Conditions<'a>,
     pub selection: Vec<SelectionTable<'a>>,
     pub prices: Vec<PriceGroup<'a>>,
+    pub items: Vec<Items<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -207,6 +209,7 @@ impl<'a> Page<'a> {
             conditions: conditions(record, &states),
             selection: selection(record, &states),
             prices: prices(record, &states),
+            items: items(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -266,6 +269,8 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::ConditionalParity(_) => ("comparisons under equal conditions", Some(Step::TestForBias)),
         Fact::Selection(_) => ("selection rates", Some(Step::TestForBias)),
         Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
+        Fact::ExposureParity(_) => ("attention to groups of items", Some(Step::TestForBias)),
+        Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }

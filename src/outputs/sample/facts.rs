@@ -122,6 +122,7 @@ pub fn facts() -> Vec<Fact> {
     super::conditions::conditions(&mut facts);
     selections(&mut facts);
     price_parities(&mut facts);
+    super::items::items(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
@@ -378,6 +379,6 @@ fn subgroup(rank: u64, segment: serde_json::Value, ratio: f64, least: f64) -> Fa
     }))
 }
 
-fn fact(value: serde_json::Value) -> Fact {
+pub(super) fn fact(value: serde_json::Value) -> Fact {
     serde_json::from_value(value).expect("the sample's facts have the shape of facts")
 }

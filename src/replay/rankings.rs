@@ -1,0 +1,173 @@
+//! Every list by itself: how far the groups of items in it are from their targets, at each place and in attention.
+//!
+//! Nothing is smoothed, and no list is held: windows over its ranks give what a list is worth, and only sums by random
+//! group of subjects come back. Lists and groups are numbered first, so that what has to be sorted is small. With D the
+//! shares of the groups among the first k and r their targets, the divergence KL(D‖r) = (1/k)·Σ c_g·ln c_g − ln k −
+//! (1/k)·Σ c_g·ln r_g needs no more than the count c of the group of each place so far: each place adds
+//! c·ln c − (c−1)·ln(c−1) − ln r.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+
+use super::items::{GROUPED, Groups, Segment, by_segment, key, names, text};
+use super::log::KEY;
+use super::positions::PLACES;
+use super::segments::Segments;
+use crate::engine::Engine;
+use crate::error::Result;
+
+/// Groups up to which bounds for items of unknown group are worked out: each list then has a row for each group.
+pub const MOST_BOUNDED: usize = 20;
+
+/// The target of each group by strategy.
+pub type Targets = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// Sums over the lists of one random group of subjects.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ListSums {
+    /// Lists with any item whose group is known and that got attention.
+    pub lists: f64,
+    /// Jensen-Shannon divergence of the attention in a list from the target, in nats.
+    pub jsd: f64,
+    /// Total variation distance of the two; with two groups, the difference.
+    pub distance: f64,
+    /// Lists without an item of a group whose target is 0, and their normalised discounted KL divergence, in nats.
+    pub finite: f64,
+    pub ndkl: f64,
+    /// Lists with any item that got attention, and what their divergence is at least and at most, whatever the groups of
+    /// their unknown items are.
+    pub bounded: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// Lists by strategy and segment, and by random group of subjects.
+pub type Lists = BTreeMap<(String, Segment), BTreeMap<String, ListSums>>;
+
+/// Numbers the lists: `list`, `key`, `strategy`, `bucket` and the attributes of who was shown it.
+pub async fn number(engine: &Engine, segments: &Segments) -> Result<()> {
+    let own: String = names(segments).iter().map(|name| format!(", {name}")).collect();
+    let min: String = names(segments).iter().map(|name| format!(", min({name}) AS {name}")).collect();
+    let sql = format!(
+        "SELECT key, strategy, bucket{own}, CAST(row_number() OVER () AS BIGINT) AS list FROM (SELECT {KEY} AS key, \
+         strategy, min(bucket) AS bucket{min} FROM shown GROUP BY {KEY}, strategy)"
+    );
+    engine.stage("numbered_lists", &sql).await
+}
+
+/// Puts `targets` where plans can read them.
+fn stage_targets(engine: &Engine, groups: &Groups, targets: &Targets) -> Result<()> {
+    let (mut strategies, mut numbers, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for (strategy, of) in targets {
+        for (number, (group, _)) in (1..).zip(&groups.sizes) {
+            strategies.push(strategy.as_str());
+            numbers.push(number);
+            shares.push(of.get(group).copied().unwrap_or(0.0));
+        }
+    }
+    let strategies: ArrayRef = Arc::new(StringArray::from(strategies));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(numbers));
+    let shares: ArrayRef = Arc::new(Float64Array::from(shares));
+    let batch = RecordBatch::try_from_iter([("strategy", strategies), ("g", numbers), ("target", shares)])?;
+    engine.small_table("targets", batch)
+}
+
+/// Every place of every list that gets attention. The group 0 is not known.
+fn places() -> String {
+    format!(
+        "SELECT l.list AS list, l.strategy AS strategy, coalesce(g.g, 0) AS g, p.weight AS weight, s.position AS position \
+         FROM (SELECT {KEY} AS key, strategy, item_id, position FROM shown) s JOIN {PLACES} p ON s.position = p.position \
+         JOIN numbered_lists l ON s.key = l.key AND s.strategy = l.strategy LEFT JOIN {GROUPED} g ON s.item_id = g.item_id"
+    )
+}
+
+/// What a group adds to twice the divergence, of attention `e` and target `t`.
+fn term(e: &str, t: &str) -> String {
+    format!(
+        "(CASE WHEN {e} > 0 THEN {e} * ln(2 * {e} / ({e} + {t})) ELSE 0 END \
+         + CASE WHEN {t} > 0 THEN {t} * ln(2 * {t} / ({e} + {t})) ELSE 0 END)"
+    )
+}
+
+/// What each list is worth, without its items of unknown group.
+fn values() -> String {
+    let share = "(e / total)";
+    format!(
+        "WITH ranked AS (SELECT s.list AS list, s.g AS g, s.weight AS weight, coalesce(t.target, 0) AS target, \
+         sum(s.weight) OVER (PARTITION BY s.list) AS total, \
+         CAST(row_number() OVER (PARTITION BY s.list ORDER BY s.position, s.g) AS DOUBLE) AS k, \
+         CAST(row_number() OVER (PARTITION BY s.list, s.g ORDER BY s.position) AS DOUBLE) AS c \
+         FROM (SELECT * FROM list_places WHERE g > 0) s LEFT JOIN targets t ON s.strategy = t.strategy AND s.g = t.g), \
+         added AS (SELECT *, CASE WHEN target > 0 THEN \
+         CASE WHEN c > 1 THEN c * ln(c) - (c - 1) * ln(c - 1) ELSE 0 END - ln(target) END AS step FROM ranked WHERE total > 0), \
+         prefixes AS (SELECT *, greatest(sum(step) OVER (PARTITION BY list ORDER BY k \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) / k - ln(k), 0) / log2(k + 1) AS kl, 1 / log2(k + 1) AS z FROM added), \
+         by_group AS (SELECT list, g, min(target) AS target, min(total) AS total, sum(weight) AS e, sum(kl) AS kl, sum(z) AS z \
+         FROM prefixes GROUP BY list, g) \
+         SELECT list, 0.5 * sum({}) + 0.5 * ln(2) * (1 - sum(target)) AS jsd, \
+         0.5 * sum(abs({share} - target)) + 0.5 * (1 - sum(target)) AS distance, \
+         CASE WHEN min(target) > 0 THEN sum(kl) / sum(z) END AS ndkl FROM by_group GROUP BY list",
+        term(share, "target"),
+    )
+}
+
+/// Bounds of the divergence of lists with items of unknown group. Convex as it is in the shares, it is greatest when one
+/// group has all unknown attention, and least when that fills up the groups furthest below their targets to one common
+/// ratio λ = min over the k lowest of (unknown + their attention) ÷ their targets.
+fn bounds() -> String {
+    format!(
+        "WITH of_group AS (SELECT list, strategy, g, sum(weight) AS e FROM list_places GROUP BY list, strategy, g), \
+         of_list AS (SELECT list, strategy, sum(e) AS total, coalesce(sum(e) FILTER (WHERE g = 0), 0) AS unknown \
+         FROM of_group GROUP BY list, strategy), \
+         filled AS (SELECT l.list AS list, l.unknown / l.total AS u, t.target AS target, coalesce(o.e, 0) / l.total AS a \
+         FROM (SELECT * FROM of_list WHERE unknown > 0) l JOIN targets t ON l.strategy = t.strategy \
+         LEFT JOIN of_group o ON o.list = l.list AND o.g = t.g), \
+         levels AS (SELECT *, CASE WHEN target > 0 THEN (u + sum(a) OVER lowest) / sum(target) OVER lowest END AS level \
+         FROM filled WINDOW lowest AS (PARTITION BY list ORDER BY CASE WHEN target > 0 THEN a / target ELSE 1e300 END \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)), \
+         mixed AS (SELECT *, greatest(a, min(level) OVER (PARTITION BY list) * target) AS x, a + u AS y FROM levels) \
+         SELECT list, 0.5 * sum({low}) AS low, 0.5 * (sum({none}) + max({all} - {none})) AS high FROM mixed GROUP BY list",
+        low = term("x", "target"),
+        none = term("a", "target"),
+        all = term("y", "target"),
+    )
+}
+
+/// Adds up the lists, of which [`number`] has been called, by the groups that `super::items::stage` put in place.
+pub async fn lists(engine: &Engine, segments: &Segments, groups: &Groups, targets: &Targets) -> Result<Lists> {
+    stage_targets(engine, groups, targets)?;
+    engine.stage("list_places", &places()).await?;
+    engine.stage("list_values", &values()).await?;
+    let few = groups.sizes.len() <= MOST_BOUNDED;
+    let none = "SELECT CAST(NULL AS BIGINT) AS list, CAST(NULL AS DOUBLE) AS low, CAST(NULL AS DOUBLE) AS high";
+    engine.stage("list_bounds", &if few { bounds() } else { none.to_owned() }).await?;
+    let own: String = names(segments).iter().map(|name| format!(", l.{name} AS {name}")).collect();
+    let by: String = names(segments).iter().map(|name| format!(", l.{name}")).collect();
+    // Sums of decimals do not depend on their order.
+    let exact = |value: &str| format!("sum(CAST({value} AS DECIMAL(24, 12)))");
+    let sums = format!(
+        "SELECT l.strategy AS strategy, l.bucket AS bucket{own}, count(v.jsd) AS lists, {} AS jsd, {} AS distance, \
+         count(v.ndkl) AS finite, {} AS ndkl, count(coalesce(b.low, v.jsd)) AS bounded, {} AS low, {} AS high \
+         FROM numbered_lists l LEFT JOIN list_values v ON l.list = v.list LEFT JOIN list_bounds b ON l.list = b.list \
+         GROUP BY l.strategy, l.bucket{by}",
+        exact("v.jsd"),
+        exact("v.distance"),
+        exact("v.ndkl"),
+        exact("coalesce(b.low, v.jsd)"),
+        exact("coalesce(b.high, v.jsd)"),
+    );
+    engine.stage("ranked_lists", &sums).await?;
+    let columns = ["lists", "jsd", "distance", "finite", "ndkl", "bounded", "low", "high"];
+    let sums = columns.map(|name| format!("CAST(coalesce(sum({name}), 0) AS DOUBLE) AS {name}")).join(", ");
+    let rows = engine.rows(&by_segment("strategy, bucket", &sums, "ranked_lists", segments)).await?;
+    let mut found = Lists::new();
+    for row in 0..rows.len() {
+        let [lists, jsd, distance, finite, ndkl, bounded, low, high] =
+            columns.map(|name| rows.float(name, row).unwrap_or(0.0));
+        let sums = ListSums { lists, jsd, distance, finite, ndkl, bounded, low, high };
+        found.entry(key(&rows, row)).or_default().insert(text(&rows, "bucket", row), sums);
+    }
+    Ok(found)
+}
