@@ -39,6 +39,7 @@ impl Tables {
                 Role::Links,
                 Role::Items,
                 Role::Prompts,
+                Role::History,
             ],
             Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
             Scope::Declared => &[],
@@ -57,7 +58,8 @@ impl Tables {
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::ConsentRecords | Role::Uses | Role::Links | Role::Items | Role::Prompts => BTreeSet::new(),
+                Role::Items => measure.categories.iter().map(|at| at.value.clone()).collect(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts | Role::History => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,
@@ -154,7 +156,13 @@ impl Tables {
             let message = format!("`{}` needs the column `{}`, which the log does not have", at.id(), at.column());
             manifest.problem(at, message)
         });
-        let problems: Vec<Problem> = missing_segment.chain(missing_within).chain(missing_metrics).collect();
+        let categories = measure.categories.iter().filter(|at| !self.has(Role::Items, at));
+        let missing_categories = categories.map(|at| {
+            let problem = manifest.problem(at, format!("`{}` is not a column of `items`", at.value));
+            problem.suggest(at, header(&[Role::Items]))
+        });
+        let missing = missing_segment.chain(missing_within).chain(missing_metrics).chain(missing_categories);
+        let problems: Vec<Problem> = missing.collect();
         crate::error::all_clear(problems)
     }
 

@@ -15,6 +15,7 @@ pub mod explanation;
 pub mod field;
 pub mod join;
 pub mod judged;
+pub mod list_parity;
 pub mod outcome_parity;
 pub mod price_parity;
 pub mod prompt;
@@ -87,6 +88,7 @@ kinds! {
     Coverage(coverage),
     OutcomeParity(outcome_parity),
     PriceParity(price_parity),
+    ListParity(list_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

@@ -28,6 +28,8 @@ pub struct Measure {
     #[serde(deserialize_with = "window")]
     #[schemars(with = "String")]
     pub price_window: Duration,
+    /// The column of items that says what an item is about, e.g. `genre`: what lists are measured by.
+    pub categories: Option<At<String>>,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -54,6 +56,7 @@ impl Default for Measure {
             metrics: None,
             within: Vec::new(),
             price_window: Duration::from_secs(86_400),
+            categories: None,
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,

@@ -14,6 +14,7 @@ mod choice;
 mod conclusion;
 mod consent;
 mod findings;
+mod lists;
 mod methods;
 mod parity;
 mod prices;
@@ -36,6 +37,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
     ("prices.html", include_str!("../../templates/prices.html")),
+    ("lists.html", include_str!("../../templates/lists.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -10,6 +10,7 @@ mod fides;
 mod licences;
 mod lineage;
 mod lineage_kinds;
+mod lists;
 mod open_bandit;
 mod prices;
 mod readers;

@@ -110,6 +110,13 @@ pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
                 names.insert("benjamini_hochberg".into());
             }
         }
+        if let Fact::ListParity(fact) = fact {
+            let intervals = [&fact.value, &fact.ratio, &fact.difference];
+            names.extend(intervals.into_iter().filter_map(Option::as_ref).map(|of| of.method.clone()));
+            if fact.q_value.is_some() {
+                names.insert("benjamini_hochberg".into());
+            }
+        }
         let Fact::OutcomeParity(fact) = fact else { continue };
         let favoured = fact.most_favoured.as_ref().and_then(|favoured| favoured.ratio.as_ref());
         let intervals = [&fact.rate, &fact.reference_rate, &fact.ratio, &fact.difference];

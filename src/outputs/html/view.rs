@@ -9,6 +9,7 @@ use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
+use super::lists::{ListGroup, lists};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::prices::{PriceGroup, prices};
@@ -47,6 +48,7 @@ pub struct Page<'a> {
     pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub prices: Vec<PriceGroup<'a>>,
+    pub lists: Vec<ListGroup<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -198,6 +200,7 @@ impl<'a> Page<'a> {
             choice: Choice::new(record, &states),
             parity: parity(record, &states),
             prices: prices(record, &states),
+            lists: lists(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -253,6 +256,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Proxy(_) => ("inputs beside protected attributes", Some(Step::AssessRisks)),
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
+        Fact::ListParity(_) => ("comparisons of lists", Some(Step::TestForBias)),
         Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
