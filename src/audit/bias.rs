@@ -9,9 +9,10 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::conditional_parity::{self, Conditional};
-use crate::facts::{Fact, outcome_parity, price_parity, selection, subgroup};
+use crate::facts::{Fact, list_parity, outcome_parity, price_parity, selection, subgroup};
 use crate::manifest::{Manifest, Measure, Metric, SelectionOutcome, Unit};
 use crate::metrics::{Per, Scale};
+use crate::replay::lists;
 use crate::replay::outcomes::{self, Question};
 use crate::replay::prices;
 use crate::replay::segments::{self, Home, Segments};
@@ -38,6 +39,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     facts.extend(selected(engine, declared, tables, &segments).await?);
     facts.extend(price_facts(engine, declared, tables, &segments).await?);
     facts.extend(item_facts(engine, declared, tables, &segments).await?);
+    facts.extend(list_facts(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -135,6 +137,24 @@ async fn price_facts(
         prices::Prices::default()
     };
     Ok(price_parity::measure(&found, segments, measure).into_iter().map(Fact::PriceParity))
+}
+
+/// Needs people, and what they did before, or categories of items.
+async fn list_facts(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let mut cells = Vec::new();
+    if measure.unit == Unit::Subject {
+        let categories = measure.categories.as_ref().map(|at| at.value.as_str());
+        let weighted = tables.has(Role::History, "weight");
+        let history = tables.0.contains_key(&Role::History).then_some(lists::History { weighted });
+        cells = lists::cells(engine, &lists::Question { segments, history, categories }).await?;
+    }
+    Ok(list_parity::measure(&cells, segments, measure).into_iter().map(Fact::ListParity))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

@@ -261,6 +261,7 @@ impl Declared {
             Role::Subjects => &evidence.subjects,
             Role::Items => &evidence.items,
             Role::Prompts => &evidence.prompts,
+            Role::History => &evidence.history,
         }
     }
 }

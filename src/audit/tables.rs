@@ -42,6 +42,7 @@ impl Tables {
                 Role::Links,
                 Role::Items,
                 Role::Prompts,
+                Role::History,
             ],
             Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
             Scope::Declared => &[],
@@ -60,8 +61,8 @@ impl Tables {
             let attributes: BTreeSet<String> = match role {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
-                Role::Items => groups.clone(),
-                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts => BTreeSet::new(),
+                Role::Items => groups.iter().chain(measure.categories.iter().map(|at| &at.value)).cloned().collect(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts | Role::History => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,
@@ -160,12 +161,18 @@ impl Tables {
             let missing = self.missing(at.0, measure)?;
             Some(manifest.problem(at, format!("`{}` needs {missing}", at.0)))
         });
+        let categories = measure.categories.iter().filter(|at| !self.has(Role::Items, at));
+        let missing_categories = categories.map(|at| {
+            let problem = manifest.problem(at, format!("`{}` is not a column of `items`", at.value));
+            problem.suggest(at, header(&[Role::Items]))
+        });
         let selection = measure.selection.outcome.iter().filter(|at| !self.has(Role::Recommendations, at.id()));
         let missing_outcome = selection.map(|at| {
             let message = format!("the log does not have the column `{}`, which `measure.selection` tables", at.id());
             manifest.problem(at, message).suggest(at.id(), header(&[Role::Recommendations]))
         });
         let missing = missing_segment.chain(missing_within).chain(missing_metrics).chain(missing_outcome);
+        let missing = missing.chain(missing_categories);
         let mut problems: Vec<Problem> = missing.collect();
         problems.extend(self.missing_for_items(manifest));
         crate::error::all_clear(problems)

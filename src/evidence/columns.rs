@@ -16,11 +16,12 @@ pub enum Role {
     Subjects,
     Items,
     Prompts,
+    History,
 }
 
 impl Role {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ConsentRecords,
         Self::Recommendations,
         Self::Uses,
@@ -28,6 +29,7 @@ impl Role {
         Self::Subjects,
         Self::Items,
         Self::Prompts,
+        Self::History,
     ];
 
     pub fn id(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Role {
             Self::Subjects => "subjects",
             Self::Items => "items",
             Self::Prompts => "prompts",
+            Self::History => "history",
         }
     }
 
@@ -51,6 +54,7 @@ impl Role {
             Self::Subjects => SUBJECTS,
             Self::Items => ITEMS,
             Self::Prompts => PROMPTS,
+            Self::History => HISTORY,
         }
     }
 
@@ -201,6 +205,14 @@ const PROMPTS: &[Column<'static>] = &[
     column("no_on_first_layer", Flag, Optional),
     column("answer", Choice(&["given", "refused", "dismissed"]), Optional),
     column("jurisdiction", Text, Optional),
+];
+
+/// What people did before the log: one row per person, item and time.
+const HISTORY: &[Column<'static>] = &[
+    column("subject_id", Text, Mandatory),
+    column("item_id", Text, Mandatory),
+    column("timestamp", Time, Optional),
+    column("weight", Number, Optional),
 ];
 
 /// Reason for a time without zone where the source states none. It is systematic, so it stops the run.

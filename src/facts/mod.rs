@@ -17,6 +17,7 @@ pub mod exposure_parity;
 pub mod field;
 pub mod join;
 pub mod judged;
+pub mod list_parity;
 pub mod outcome_parity;
 mod pair;
 pub mod price_parity;
@@ -102,6 +103,7 @@ kinds! {
     PriceParity(price_parity),
     ExposureParity(exposure_parity),
     RankingFairness(ranking_fairness),
+    ListParity(list_parity),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

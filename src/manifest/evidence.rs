@@ -45,6 +45,10 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub prompts: Vec<Source>,
+    /// What people did before the log (bought, watched, rated): what is popular, and what each of them likes.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub history: Vec<Source>,
     /// How data was joined: SQL files, dbt manifests, logs of queries and OpenLineage events.
     #[serde(default, deserialize_with = "lineage::lineage")]
     #[schemars(with = "lineage::Shape")]

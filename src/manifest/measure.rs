@@ -43,6 +43,8 @@ pub struct Measure {
     pub item_groups: Vec<ItemGroup>,
     /// How much attention a position gets.
     pub position_model: At<PositionModel>,
+    /// The column of items that says what an item is about, e.g. `genre`: what lists are measured by.
+    pub categories: Option<At<String>>,
     /// Confidence level of intervals.
     pub level: f64,
     /// Cells of fewer subjects than this are suppressed and never compared.
@@ -75,6 +77,7 @@ impl Default for Measure {
             price_window: Duration::from_secs(86_400),
             item_groups: Vec::new(),
             position_model: At { value: PositionModel::Log2, line: 0, column: 0 },
+            categories: None,
             level: 0.95,
             min_cell: 30,
             decide_at: 0.8,

@@ -16,6 +16,7 @@ mod conditions;
 mod consent;
 mod findings;
 mod items;
+mod lists;
 mod methods;
 mod parity;
 mod prices;
@@ -44,6 +45,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("selection.html", include_str!("../../templates/selection.html")),
     ("prices.html", include_str!("../../templates/prices.html")),
     ("items.html", include_str!("../../templates/items.html")),
+    ("lists.html", include_str!("../../templates/lists.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

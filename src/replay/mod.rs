@@ -9,6 +9,7 @@ pub mod consent_strings;
 pub mod explanations;
 pub mod exposure;
 pub mod items;
+pub mod lists;
 pub mod log;
 pub mod outcomes;
 pub mod positions;

@@ -87,6 +87,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "no prices were compared: that takes a segment (`measure.segments`) and prices in the log (`price`), or list \
              prices (`price` of `items`)",
         ),
+        "list_parity" => missing(
+            "no lists were compared: that takes a segment (`measure.segments`), and what people did before the log \
+             (`evidence.history`) or what items are about (`measure.categories`)",
+        ),
         "undeclared_personal_data" => missing(
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",

@@ -12,6 +12,7 @@ mod items;
 mod licences;
 mod lineage;
 mod lineage_kinds;
+mod lists;
 mod ll144;
 mod measures;
 mod open_bandit;

@@ -11,6 +11,7 @@ use super::conditions::{Conditions, conditions};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
 use super::items::{Items, items};
+use super::lists::{ListGroup, lists};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::prices::{PriceGroup, prices};
@@ -55,6 +56,7 @@ pub struct Page<'a> {
     pub selection: Vec<SelectionTable<'a>>,
     pub prices: Vec<PriceGroup<'a>>,
     pub items: Vec<Items<'a>>,
+    pub lists: Vec<ListGroup<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -210,6 +212,7 @@ impl<'a> Page<'a> {
             selection: selection(record, &states),
             prices: prices(record, &states),
             items: items(record, &states),
+            lists: lists(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -268,6 +271,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Subgroup(_) => ("subgroups", Some(Step::TestForBias)),
         Fact::ConditionalParity(_) => ("comparisons under equal conditions", Some(Step::TestForBias)),
         Fact::Selection(_) => ("selection rates", Some(Step::TestForBias)),
+        Fact::ListParity(_) => ("comparisons of lists", Some(Step::TestForBias)),
         Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::ExposureParity(_) => ("attention to groups of items", Some(Step::TestForBias)),
         Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),

@@ -123,6 +123,7 @@ pub fn facts() -> Vec<Fact> {
     selections(&mut facts);
     price_parities(&mut facts);
     super::items::items(&mut facts);
+    list_parities(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
@@ -329,6 +330,30 @@ fn price_parities(facts: &mut Vec<Fact>) {
             "difference": of.filter(|_| !ratio).map(|of| interval(of, method)),
             "split": (measure == "mean_price").then(|| json!({"gap": 2.7, "mix": 1.6, "price": 1.1})),
             "p_value": of.map(|_| 0.0002), "q_value": of.map(|_| 0.001), "suppressed": !shown, "counts_withheld": false,
+        })));
+    }
+}
+
+fn list_parities(facts: &mut Vec<Fact>) {
+    let interval = |of: [f64; 3]| json!({"estimate": of[0], "low": of[1], "high": of[2], "level": 0.95, "method": "cluster_delta"});
+    for (measure, segment, comparison, ratio) in [
+        ("miscalibration", "25-44", "reference", None),
+        ("miscalibration", "65+", "compared", Some([1.52, 1.41, 1.64])),
+        ("miscalibration", HOSTILE[0], "suppressed", None),
+        ("popularity_lift", "65+", "compared", None),
+        ("tail_share", HOSTILE[5], "compared", Some([0.91, 0.84, 0.99])),
+        ("category_entropy", "unknown", "unknown", None),
+    ] {
+        let (shown, compared) = (comparison != "suppressed", comparison == "compared");
+        facts.push(fact(json!({
+            "kind": "list_parity", "strategy": "ranker_v2", "measure": measure, "segment": {"age_band": segment},
+            "reference": {"age_band": "25-44"}, "comparison": comparison,
+            "harm": if ["tail_share", "category_entropy"].contains(&measure) { "low" } else { "high" },
+            "subjects": shown.then_some(1_640), "left_out": shown.then_some(172),
+            "value": shown.then(|| interval([0.42, 0.4, 0.44])), "reference_value": 0.28,
+            "ratio": ratio.map(interval), "difference": compared.then(|| interval([0.14, 0.11, 0.17])),
+            "p_value": compared.then_some(0.0002), "q_value": compared.then_some(0.001), "suppressed": !shown,
+            "counts_withheld": false,
         })));
     }
 }
