@@ -107,6 +107,8 @@ pub struct Bounds {
 impl FactKind for ExposureParity {
     const NAME: &'static str = "exposure_parity";
     const DOC: &'static str = include_str!("exposure_parity.md");
+    const MEASURES: &'static [&'static str] =
+        &["item_ratio", "log_item_ratio", "treatment_ratio", "impact_ratio", "segment_ratio"];
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

@@ -52,6 +52,8 @@ pub struct ListParity {
 impl FactKind for ListParity {
     const NAME: &'static str = "list_parity";
     const DOC: &'static str = include_str!("list_parity.md");
+    const MEASURES: &'static [&'static str] =
+        &["popularity", "popularity_lift", "tail_share", "miscalibration", "categories_per_list", "category_entropy"];
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

@@ -130,7 +130,7 @@ mod tests {
         let mut names: Vec<&str> = crate::metrics::IDS.to_vec();
         for kind in super::KINDS {
             for measure in kind.measures {
-                assert!(kind.doc.contains(measure), "{measure} of {}", kind.name);
+                assert!(kind.doc.to_lowercase().contains(measure), "{measure} of {}", kind.name);
                 assert!(super::kind(measure).is_none(), "{measure} is a kind, too");
                 names.push(measure);
             }

@@ -69,6 +69,7 @@ pub struct Skew {
 impl FactKind for RankingFairness {
     const NAME: &'static str = "ranking_fairness";
     const DOC: &'static str = include_str!("ranking_fairness.md");
+    const MEASURES: &'static [&'static str] = &["awrf_jsd", "awrf_difference", "ndkl", "skew", "eel", "eed", "eer"];
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
