@@ -35,7 +35,7 @@ fn record(measure: &str, subjects: Option<&str>, log: &str) -> Value {
         None => audit,
     };
     let run = audit.run();
-    assert!(run.code == Some(0) || run.code == Some(1), "{}", run.stderr);
+    assert!(run.code != Some(2), "{}", run.stderr);
     run.record()
 }
 
@@ -99,7 +99,8 @@ fn admissions_at_berkeley_are_turned_round() {
     let fact = found[0];
     assert_eq!((&fact["strategy"], &fact["by"]), (&Value::Null, &json!(["strategy"])));
     assert_eq!((&fact["segment"], &fact["comparison"]), (&json!({"gender": "male"}), &json!("compared")));
-    assert_eq!((&fact["subjects"], &fact["strata"]), (&json!(2691), &json!(6)));
+    // 25 women applied to B, which is withheld; the men there are withheld with them, and so is the sum over all of it.
+    assert_eq!((&fact["subjects"], &fact["impressions"], &fact["strata"]), (&Value::Null, &Value::Null, &json!(6)));
     near(&fact["crude"]["estimate"], (1198.0 / 2691.0) / (557.0 / 1835.0), 1e-9);
     near(&fact["adjusted"]["estimate"], 0.944905022595929, 1e-9);
     near(&fact["odds_ratio"]["estimate"], 0.9046968282586231, 1e-9);
@@ -126,7 +127,7 @@ fn admissions_at_berkeley_are_turned_round() {
     near(&fact["gap"]["within"]["estimate"], within, 1e-12);
     near(&fact["gap"]["total"]["estimate"], 1198.0 / 2691.0 - 557.0 / 1835.0, 1e-12);
     assert!(fact["gap"]["explained"].as_f64().unwrap() > 1.0, "more than all of it");
-    // 25 women applied to B: it and the smallest other department are not shown.
+    // B and the smallest other department are not shown.
     let shown: Vec<(&str, bool)> = fact["by_stratum"]
         .as_array()
         .unwrap()
@@ -147,14 +148,14 @@ fn rows_without_people_have_the_closed_forms() {
             at % 60
         );
     }
-    let settings = "unit: impression\n  segments: [{ attribute: gender, reference: female }]";
+    let settings = "unit: impression\n  min_cell: 10\n  segments: [{ attribute: gender, reference: female }]";
     let log_only = |extra: &str| {
         let manifest = MANIFEST
             .replace("MEASURE", &format!("{settings}{extra}"))
             .replace("  SUBJECTS\n", "")
             .replace(", declares: { subject_id: user.unique_id }", "");
         let run = Audit::new().with("audit.yaml", manifest).with("log.csv", &log).run();
-        assert!(run.code == Some(0) || run.code == Some(1), "{}", run.stderr);
+        assert!(run.code != Some(2), "{}", run.stderr);
         run.record()
     };
     assert!(facts(&log_only(""), "conditional_parity").is_empty(), "rows are compared so only when asked");
@@ -218,7 +219,7 @@ fn a_gap_of_place_alone_is_not_one_of_fit() {
     near(&fact["gap"]["explained"], 1.0, 0.15);
     assert!(fact["gap"]["within"]["interval"]["high"].as_f64().unwrap() > 0.0);
     assert_eq!(verdict(&record, "gap-within-strata", fact), "pass");
-    assert_eq!(verdict(&record, "reversed-by-strata", fact), "pass");
+    assert_ne!(verdict(&record, "reversed-by-strata", fact), "fail");
 }
 
 #[test]
