@@ -137,7 +137,8 @@ pub(super) fn check(document: &Document<Manifest>) -> Vec<Problem> {
         }));
         let sum: f64 = shares.values().map(|share| share.value).sum();
         if !((1.0 - TOLERANCE)..=(1.0 + TOLERANCE)).contains(&sum) {
-            let message = format!("the shares of `{}` sum to {sum}; expected 1", *group.attribute);
+            let sum = (sum / TOLERANCE).round() * TOLERANCE;
+            let message = format!("the shares of `{}` sum to {sum:.6}; expected 1", *group.attribute);
             problems.push(document.problem(&group.target, message));
         }
         if let Some(reference) = &group.reference
