@@ -50,7 +50,7 @@ const ITEMS: u64 = 20;
 fn device(person: u64) -> &'static str {
     match person {
         _ if person % 12 == 7 => "",
-        _ if person % 3 == 0 => "phone",
+        _ if person.is_multiple_of(3) => "phone",
         _ => "desk",
     }
 }
@@ -159,9 +159,9 @@ fn a_planted_surcharge_is_found_with_its_interval() {
 #[test]
 fn steering_is_no_difference_of_price_for_the_same_item() {
     let item = |person: u64, item: u64| {
-        if device(person) == "phone" && item % 2 == 0 { ITEMS / 2 + item / 2 } else { item }
+        if device(person) == "phone" && item.is_multiple_of(2) { ITEMS / 2 + item / 2 } else { item }
     };
-    let record = shop(&rows(5, item, |_, item, day| Some(fair(item, day)))).run().audited(1);
+    let record = shop(&rows(5, item, |_, item, day| Some(fair(item, day)))).run().audited(0);
     near(&fact(&record, "same_item_price", "phone")["ratio"]["estimate"], 1.0, 1e-9);
     assert_eq!(verdict(&record, "same-item-price"), "pass");
     assert_eq!(verdict(&record, "price-steering"), "fail");
@@ -196,7 +196,7 @@ fn what_is_not_handed_over_is_not_evidenced() {
     let record = bare(shop(&rows)).run().audited(0);
     let measures: Vec<&Value> = facts(&record, "price_parity").into_iter().map(|fact| &fact["measure"]).collect();
     assert!(!measures.is_empty() && measures.iter().all(|of| *of == "price_level" || *of == "above_median_share"));
-    assert_eq!(verdict(&record, "same-item-price"), "not_applicable");
+    assert_eq!(verdict(&record, "same-item-price"), "not_evidenced");
     let record = bare(shop(&rows)).replacing("audit.yaml", "  items: { path: items.csv }\n", "").run().audited(3);
     assert!(facts(&record, "price_parity").is_empty());
     assert_eq!(verdict(&record, "same-item-price"), "not_evidenced");
@@ -218,7 +218,7 @@ fn the_plan_agrees_with_a_loop_over_rows() {
         let mut draw = Numbers(seed);
         let price = |person: u64, item: u64, _| match draw.below(12) {
             0 => None,
-            1 => Some(if person % 2 == 0 { 0.0 } else { -3.5 }),
+            1 => Some(if person.is_multiple_of(2) { 0.0 } else { -3.5 }),
             n => Some(cents(list(item) * (0.7 + n as f64 / 20.0))),
         };
         let rows = rows(seed, |_, item| item, price);
