@@ -43,8 +43,11 @@ pub struct Withheld {
     pub category: String,
 }
 
+/// Strategy, outcome and attributes.
+type Key<'a> = (&'a str, &'a str, &'a [String]);
+
 pub fn selection<'a>(record: &'a Record, states: &States) -> Vec<SelectionTable<'a>> {
-    let mut tables: BTreeMap<(&str, &str, &[String]), Vec<Row<'a, Selection>>> = BTreeMap::new();
+    let mut tables: BTreeMap<Key<'a>, Vec<Row<'a, Selection>>> = BTreeMap::new();
     for row in rows(record, states, |fact| if let Fact::Selection(fact) = fact { Some(fact) } else { None }) {
         let fact = row.fact;
         tables.entry((&fact.strategy, &fact.outcome, &fact.table)).or_default().push(row);
@@ -54,10 +57,7 @@ pub fn selection<'a>(record: &'a Record, states: &States) -> Vec<SelectionTable<
     tables
 }
 
-fn table<'a>(
-    (strategy, outcome, attributes): (&'a str, &'a str, &'a [String]),
-    rows: Vec<Row<'a, Selection>>,
-) -> Option<SelectionTable<'a>> {
+fn table<'a>((strategy, outcome, attributes): Key<'a>, rows: Vec<Row<'a, Selection>>) -> Option<SelectionTable<'a>> {
     let first = rows.first()?.fact;
     let values = |fact: &'a Selection| -> Vec<&'a str> {
         attributes.iter().map(|name| fact.category.get(name).map_or("", String::as_str)).collect()
