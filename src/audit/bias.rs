@@ -7,8 +7,9 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
-use crate::facts::{Fact, outcome_parity, selection};
-use crate::manifest::{Manifest, Metric, SelectionOutcome};
+use crate::facts::{Fact, inequality, outcome_parity, selection};
+use crate::manifest::{Manifest, Metric, SelectionOutcome, Unit};
+use crate::replay::inequality as spreads;
 use crate::replay::outcomes::{self, Question};
 use crate::replay::segments::{self, Home, Segments};
 use crate::replay::selection as selections;
@@ -30,6 +31,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     let mut facts = Vec::new();
     facts.extend(outcomes(engine, declared, tables, &segments).await?);
     facts.extend(selected(engine, declared, tables, &segments).await?);
+    facts.extend(unequal(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -74,6 +76,22 @@ async fn selected(
     let question = selections::Question { unit: measure.unit, outcomes: &outcomes, tables: &of };
     let found = selections::tables(engine, &question).await?;
     Ok(selection::measure(&found, segments, measure).into_iter().map(Fact::Selection))
+}
+
+/// What each person got in total; without subjects there is no person to add up for.
+async fn unequal(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let has = |benefit: &spreads::Benefit| tables.has(Role::Recommendations, benefit.column);
+    let mut benefits = spreads::BENEFITS.to_vec();
+    benefits.retain(|benefit| measure.unit == Unit::Subject && has(benefit));
+    let attributes: Vec<&String> = segments.attributes.keys().collect();
+    let found = spreads::spreads(engine, &benefits, &attributes).await?;
+    Ok(inequality::measure(&found, measure).into_iter().map(Fact::Inequality))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

@@ -13,6 +13,7 @@ pub mod data_use;
 pub mod evidence_quality;
 pub mod explanation;
 pub mod field;
+pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod outcome_parity;
@@ -87,6 +88,7 @@ kinds! {
     Coverage(coverage),
     OutcomeParity(outcome_parity),
     Selection(selection),
+    Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

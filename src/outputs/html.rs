@@ -14,6 +14,7 @@ mod choice;
 mod conclusion;
 mod consent;
 mod findings;
+mod inequality;
 mod methods;
 mod parity;
 mod risks;
@@ -35,6 +36,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
+    ("inequality.html", include_str!("../../templates/inequality.html")),
     ("selection.html", include_str!("../../templates/selection.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),

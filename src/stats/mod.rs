@@ -7,6 +7,7 @@
 pub mod association;
 #[cfg(test)]
 mod coverage;
+pub mod inequality;
 pub mod jackknife;
 pub mod multiple;
 pub mod proportion;

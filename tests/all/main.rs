@@ -7,6 +7,7 @@ mod conformance;
 mod consent;
 mod consent_strings;
 mod fides;
+mod inequality;
 mod licences;
 mod lineage;
 mod lineage_kinds;

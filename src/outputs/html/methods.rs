@@ -88,6 +88,16 @@ const METHODS: &[Method] = &[
         source: "Bergsma 2013; Fisher 1925; Kelley 1935; the variances by the delta method, the limits after Wilson 1927",
     },
     Method {
+        id: "group_jackknife",
+        title: "Anything made of sums over people",
+        words: "People are dealt at random into G groups, and the number is worked out again without each group in turn. How \
+            much it moves tells its variance. Ratios and indices that cannot be below 0 are taken on the logarithmic scale. \
+            The degrees of freedom are few where a few people carry all the variance.",
+        formula: "var = (G − 1) ÷ G × Σ d², d = number without a group − number;  number ± t·√var;  degrees of freedom: \
+            3·(Σd²)² ÷ Σd⁴",
+        source: "Quenouille 1956; Wolter, Introduction to Variance Estimation 2007, ch. 4; Satterthwaite 1946",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \
@@ -115,6 +125,12 @@ pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
             if fact.q_value.is_some() {
                 names.insert("benjamini_hochberg".into());
             }
+        }
+        if let Fact::Inequality(fact) = fact {
+            let indices = [&fact.entropy_2, &fact.theil_t, &fact.theil_l, &fact.atkinson_half, &fact.variation];
+            let shares = fact.between.iter().filter_map(|part| part.share.as_ref());
+            let intervals = indices.into_iter().flatten().chain(shares).filter_map(|index| index.interval.as_ref());
+            names.extend(intervals.map(|interval| interval.method.clone()));
         }
         let Fact::OutcomeParity(fact) = fact else { continue };
         let favoured = fact.most_favoured.as_ref().and_then(|favoured| favoured.ratio.as_ref());

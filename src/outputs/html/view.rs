@@ -9,6 +9,7 @@ use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
+use super::inequality::{Unequal, inequality};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::risks::{Risks, risks};
@@ -47,6 +48,7 @@ pub struct Page<'a> {
     pub coverage: Vec<Row<'a, Coverage>>,
     pub parity: Parity<'a>,
     pub selection: Vec<SelectionTable<'a>>,
+    pub unequal: Unequal<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -198,6 +200,7 @@ impl<'a> Page<'a> {
             choice: Choice::new(record, &states),
             parity: parity(record, &states),
             selection: selection(record, &states),
+            unequal: inequality(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -254,6 +257,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Coverage(_) => ("what could be judged", Some(Step::DesignForChoice)),
         Fact::OutcomeParity(_) => ("comparisons of outcomes", Some(Step::TestForBias)),
         Fact::Selection(_) => ("selection rates", Some(Step::TestForBias)),
+        Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }
