@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::FactKind;
 use crate::findings::Evidence;
 use crate::manifest::Measure;
-use crate::replay::inequality::Spread;
+use crate::replay::inequality::{Buckets, Spread};
 use crate::stats::inequality::{self, Gini, Sums};
 use crate::stats::{Interval, Scale, jackknife};
 
@@ -148,12 +148,7 @@ fn total(groups: &[Vec<f64>]) -> Sums {
 }
 
 /// Columns of a group of people: their sums, then people and total of each segment.
-fn between(
-    attribute: &str,
-    values: &BTreeMap<String, BTreeMap<String, (f64, f64)>>,
-    spread: &Spread,
-    measure: &Measure,
-) -> Option<Between> {
+fn between(attribute: &str, values: &BTreeMap<String, Buckets>, spread: &Spread, measure: &Measure) -> Option<Between> {
     let columns = |(bucket, sums): (&String, &Sums)| -> Vec<f64> {
         let parts = values.values().flat_map(|buckets| {
             let (people, total) = buckets.get(bucket).copied().unwrap_or_default();
@@ -203,7 +198,7 @@ mod tests {
     /// People with a bucket, a segment and an amount.
     fn spread(people: &[(usize, &str, f64)]) -> Spread {
         let mut buckets: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        let mut values: BTreeMap<String, BTreeMap<String, (f64, f64)>> = BTreeMap::new();
+        let mut values: BTreeMap<String, Buckets> = BTreeMap::new();
         for (bucket, value, amount) in people {
             let bucket = format!("{bucket:02x}");
             buckets.entry(bucket.clone()).or_default().push(*amount);

@@ -23,6 +23,9 @@ pub const BENEFITS: [Benefit; 3] = [
     Benefit { id: "revenue", column: "revenue", scale: 1e-4 },
 ];
 
+/// People and their total by random group.
+pub type Buckets = BTreeMap<String, (f64, f64)>;
+
 /// One benefit under one strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spread {
@@ -33,7 +36,7 @@ pub struct Spread {
     /// Sums of each random group of people.
     pub buckets: BTreeMap<String, Sums>,
     /// People and total by attribute, value and random group.
-    pub groups: BTreeMap<String, BTreeMap<String, BTreeMap<String, (f64, f64)>>>,
+    pub groups: BTreeMap<String, BTreeMap<String, Buckets>>,
     /// Σ (2·rank − N − 1)·b over people ranked by b.
     pub ranked: f64,
 }
