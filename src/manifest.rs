@@ -286,7 +286,7 @@ fn check_selection(document: &Document<Manifest>) -> Vec<Problem> {
             problems.push(document.problem(first, "an earlier table has the same attributes"));
         }
         if table.is_empty() {
-            let message = "a table of `measure.selection` has no attribute; expected e.g. [sex, race]".to_owned();
+            let message = "a table of `measure.selection` has no attribute; expected e.g. `[sex, race]`".to_owned();
             problems.push(Problem::in_file(&document.path, message));
         }
         for twice in repeated(table.iter()) {

@@ -9,9 +9,10 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::conditional_parity::{self, Conditional};
-use crate::facts::{Fact, list_parity, outcome_parity, price_parity, selection, subgroup};
+use crate::facts::{Fact, inequality, list_parity, outcome_parity, price_parity, selection, subgroup};
 use crate::manifest::{Manifest, Measure, Metric, SelectionOutcome, Unit};
 use crate::metrics::{Per, Scale};
+use crate::replay::inequality as spreads;
 use crate::replay::lists;
 use crate::replay::outcomes::{self, Question};
 use crate::replay::prices;
@@ -40,6 +41,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     facts.extend(price_facts(engine, declared, tables, &segments).await?);
     facts.extend(item_facts(engine, declared, tables, &segments).await?);
     facts.extend(list_facts(engine, declared, tables, &segments).await?);
+    facts.extend(unequal(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
 
@@ -155,6 +157,22 @@ async fn list_facts(
         cells = lists::cells(engine, &lists::Question { segments, history, categories }).await?;
     }
     Ok(list_parity::measure(&cells, segments, measure).into_iter().map(Fact::ListParity))
+}
+
+/// What each person got in total; without subjects there is no person to add up for.
+async fn unequal(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let has = |benefit: &spreads::Benefit| tables.has(Role::Recommendations, benefit.column);
+    let mut benefits = spreads::BENEFITS.to_vec();
+    benefits.retain(|benefit| measure.unit == Unit::Subject && has(benefit));
+    let attributes: Vec<&String> = segments.attributes.keys().collect();
+    let found = spreads::spreads(engine, &benefits, &attributes).await?;
+    Ok(inequality::measure(&found, measure).into_iter().map(Fact::Inequality))
 }
 
 /// A reference that nobody has would leave its attribute without any comparison.

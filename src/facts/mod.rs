@@ -15,6 +15,7 @@ pub mod evidence_quality;
 pub mod explanation;
 pub mod exposure_parity;
 pub mod field;
+pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod list_parity;
@@ -104,6 +105,7 @@ kinds! {
     ExposureParity(exposure_parity),
     RankingFairness(ranking_fairness),
     ListParity(list_parity),
+    Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
 }

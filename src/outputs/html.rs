@@ -15,6 +15,7 @@ mod conclusion;
 mod conditions;
 mod consent;
 mod findings;
+mod inequality;
 mod items;
 mod lists;
 mod methods;
@@ -42,6 +43,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("parity.html", include_str!("../../templates/parity.html")),
     ("subgroups.html", include_str!("../../templates/subgroups.html")),
     ("conditions.html", include_str!("../../templates/conditions.html")),
+    ("inequality.html", include_str!("../../templates/inequality.html")),
     ("selection.html", include_str!("../../templates/selection.html")),
     ("prices.html", include_str!("../../templates/prices.html")),
     ("items.html", include_str!("../../templates/items.html")),

@@ -8,6 +8,7 @@ pub mod consent;
 pub mod consent_strings;
 pub mod explanations;
 pub mod exposure;
+pub mod inequality;
 pub mod items;
 pub mod lists;
 pub mod log;

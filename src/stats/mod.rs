@@ -11,6 +11,7 @@ pub mod association;
 mod coverage;
 pub mod decomposition;
 pub mod equivalence;
+pub mod inequality;
 pub mod jackknife;
 pub mod multiple;
 pub mod portion;

@@ -8,6 +8,7 @@ mod conformance;
 mod consent;
 mod consent_strings;
 mod fides;
+mod inequality;
 mod items;
 mod licences;
 mod lineage;

@@ -64,10 +64,10 @@ evidence:
 ";
 
 /// A small generator of numbers that any language has: the same table is made for the oracles.
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = (self.0 * 1_103_515_245 + 12_345) % (1 << 31);
         (self.0 >> 16) % end
     }

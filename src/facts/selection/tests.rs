@@ -33,7 +33,7 @@ fn four_fifths_exactly_is_not_below() {
     }
 }
 
-/// Every ratio that is exactly four fifths, whatever the sizes: 4k/5m of n beside m/k... is compared in whole numbers.
+/// Every ratio of shares that is exactly four fifths, of up to 200 people on each side, is the number 0.8.
 #[test]
 fn no_rounding_moves_a_ratio_over_the_bound() {
     for n in 1..=200_u64 {

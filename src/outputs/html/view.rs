@@ -10,6 +10,7 @@ use super::conclusion::{Conclusion, conclusion};
 use super::conditions::{Conditions, conditions};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
+use super::inequality::{Unequal, inequality};
 use super::items::{Items, items};
 use super::lists::{ListGroup, lists};
 use super::methods::{Method, used};
@@ -57,6 +58,7 @@ pub struct Page<'a> {
     pub prices: Vec<PriceGroup<'a>>,
     pub items: Vec<Items<'a>>,
     pub lists: Vec<ListGroup<'a>>,
+    pub unequal: Unequal<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -213,6 +215,7 @@ impl<'a> Page<'a> {
             prices: prices(record, &states),
             items: items(record, &states),
             lists: lists(record, &states),
+            unequal: inequality(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -275,6 +278,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::ExposureParity(_) => ("attention to groups of items", Some(Step::TestForBias)),
         Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
+        Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }

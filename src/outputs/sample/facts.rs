@@ -124,6 +124,7 @@ pub fn facts() -> Vec<Fact> {
     price_parities(&mut facts);
     super::items::items(&mut facts);
     list_parities(&mut facts);
+    inequalities(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),
         (Some(HOSTILE[0]), Some(("iban", "user.financial.bank_account")), false),
@@ -187,6 +188,22 @@ fn selections(facts: &mut Vec<Fact>) {
         "category": {"age_band": "65+"}, "unit": "subject", "comparison": "undefined", "applicants": 40, "selected": 0,
         "share": 1.0, "excluded": false, "exclude_below": 0.02, "reference": {}, "suppressed": false, "unknown": 0,
         "unknown_share": 0.0, "unstated": 0, "median": 61.5,
+    })));
+}
+
+/// One benefit with every number, and one without any.
+fn inequalities(facts: &mut Vec<Fact>) {
+    let index = |value: f64| json!({"value": value, "interval": {"estimate": value, "low": value * 0.9, "high": value * 1.1, "level": 0.95, "method": "group_jackknife"}});
+    let between = |attribute: &str, share: f64| json!({"attribute": attribute, "segments": 5, "theil_t": share * 0.62, "share": index(share), "by_chance": 0.0004});
+    facts.push(fact(json!({
+        "kind": "inequality", "strategy": "ranker_v2", "benefit": "revenue", "state": "measured", "subjects": 19_877,
+        "mean": 12.4, "share_without": 0.61, "entropy_2": index(1.73), "theil_t": index(0.62), "theil_l": null,
+        "atkinson_half": index(0.43), "variation": index(1.86), "gini_n": 0.71, "gini_n1": 0.71,
+        "between": [between("age_band", 0.031), between(HOSTILE[0], 0.0007)],
+    })));
+    facts.push(fact(json!({
+        "kind": "inequality", "strategy": HOSTILE[1], "benefit": "clicks", "state": "nothing", "subjects": 40, "mean": 0.0,
+        "share_without": 1.0, "between": [],
     })));
 }
 
