@@ -61,6 +61,8 @@ macro_rules! kinds {
         /// A measured fact of any kind. In JSON, `kind` tells which.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
+        // Facts are few, and a list of them is read more often than moved.
+        #[allow(clippy::large_enum_variant)]
         pub enum Fact { $($variant($module::$variant)),+ }
 
         /// All kinds, by the order in which the record lists them.

@@ -260,7 +260,7 @@ fn rows() -> Vec<Row> {
         let strategy = ["one", "two", "three"][draw.below(3) as usize];
         let position = draw.below(17);
         let slot = draw.below(60).min(draw.below(60));
-        let rate = if person % 2 == 0 { 0.3 } else { 0.2 } / (1.0 + position as f64 / 8.0);
+        let rate = if person.is_multiple_of(2) { 0.3 } else { 0.2 } / (1.0 + position as f64 / 8.0);
         let clicked = draw.chance(rate);
         Row {
             person,
@@ -280,6 +280,9 @@ fn attribute(name: &str, person: u64) -> String {
     let at = if name == "age" { person % 7 % 4 } else { person / 3 % 2 };
     of[at as usize].to_owned()
 }
+
+/// People, impressions and events of the segment and of the reference.
+type Sides = [(BTreeSet<u64>, f64, f64); 2];
 
 #[test]
 fn counts_and_ratios_are_those_of_plain_loops() {
@@ -336,7 +339,7 @@ fn counts_and_ratios_are_those_of_plain_loops() {
         let by: Vec<&str> = fact["by"].as_array().unwrap().iter().map(|by| by.as_str().unwrap()).collect();
         let mut people: BTreeSet<u64> = BTreeSet::new();
         // People, impressions and events of the segment and of the reference, by stratum.
-        let mut strata: BTreeMap<Vec<String>, [(BTreeSet<u64>, f64, f64); 2]> = BTreeMap::new();
+        let mut strata: BTreeMap<Vec<String>, Sides> = BTreeMap::new();
         for row in &rows {
             let event = if fact["metric"] == "click" { row.clicked } else { Some(row.converted) };
             let own = attribute(name, row.person);
@@ -353,7 +356,7 @@ fn counts_and_ratios_are_those_of_plain_loops() {
                 people.insert(row.person);
             }
         }
-        let sum = |of: &dyn Fn(&[(BTreeSet<u64>, f64, f64); 2]) -> f64| strata.values().map(of).sum::<f64>();
+        let sum = |of: &dyn Fn(&Sides) -> f64| strata.values().map(of).sum::<f64>();
         assert_eq!(fact["subjects"], people.len(), "{fact}");
         near(&fact["impressions"], sum(&|s| s[0].1), 0.0);
         if value == "(unknown)" {

@@ -100,16 +100,19 @@ pub fn conditions<'a>(record: &'a Record, states: &States) -> Conditions<'a> {
     Conditions { groups: groups.into_iter().map(|(_, group)| group).collect(), reversed }
 }
 
+/// Strategy and conditions.
+type Key<'a> = (Option<&'a str>, &'a [String]);
+
 /// The axis and what stands below it.
 fn sections<'a>(rows: Vec<Row<'a, ConditionalParity>>, bounds: &[f64], states: &States) -> (String, Vec<Section<'a>>) {
     let intervals = rows.iter().flat_map(|row| [&row.fact.crude, &row.fact.adjusted]).flatten();
     let scale = Scale::around(intervals.flat_map(|of| [of.low, of.high]).chain(bounds.iter().copied()));
     let extent = rows.iter().filter_map(|row| row.fact.gap.as_ref()).map(reach).fold(0.0, f64::max);
-    let mut sections: BTreeMap<(Option<&str>, &[String]), Vec<Row<'a, ConditionalParity>>> = BTreeMap::new();
+    let mut sections: BTreeMap<Key<'a>, Vec<Row<'a, ConditionalParity>>> = BTreeMap::new();
     for row in rows {
         sections.entry((row.fact.strategy.as_deref(), row.fact.by.as_slice())).or_default().push(row);
     }
-    let section = |((strategy, by), rows): ((Option<&'a str>, &[String]), Vec<Row<'a, ConditionalParity>>)| {
+    let section = |((strategy, by), rows): (Key<'a>, Vec<Row<'a, ConditionalParity>>)| {
         let reference = rows.first().map(|row| attributes(&row.fact.reference)).unwrap_or_default();
         let (mut rows, others): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| row.fact.comparison == Comparison::Compared);

@@ -23,8 +23,11 @@ struct Log {
     segments: Segments,
 }
 
+/// A segment and its positions.
+type Shown<'a> = (&'a str, &'a [(u64, f64, f64)]);
+
 /// One strategy and the positions of each segment, as units, impressions and events.
-fn log(of: &[(&str, &[(u64, f64, f64)])]) -> Log {
+fn log(of: &[Shown<'_>]) -> Log {
     let mut log = Log { strata: Strata::default(), segments: Segments::default() };
     log.segments.references.insert("age".into(), "mid".into());
     for (value, positions) in of {
