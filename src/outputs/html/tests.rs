@@ -48,6 +48,7 @@ fn no_field_of_the_record_reaches_the_page_unescaped() {
             "severity",
             "kind",
             "comparison",
+            "segment_comparison",
             "disposition",
             "step",
             "fail_on",
