@@ -54,7 +54,7 @@ pub struct Segments<'a> {
     pub rows: Vec<Dot<'a>>,
     pub folded: Vec<Dot<'a>>,
     /// Segments too small to show.
-    pub withheld: Vec<String>,
+    pub withheld: Vec<Dot<'a>>,
 }
 
 /// One group of items.
@@ -149,15 +149,13 @@ impl<'a> Layout<'a, '_> {
             let bounds = self.bounds(&rows);
             let scale = scale(rows.iter().map(|row| &row.fact.segment_ratio), &bounds);
             let reference = rows.iter().map(|row| attributes(&row.fact.reference)).next().unwrap_or_default();
-            let (small, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fact.suppressed);
-            // Of what cannot be compared with the reference, the shares beside the targets are told in the record.
-            let compared = rows.into_iter().filter(|row| row.fact.segment_comparison == Some(Comparison::Compared));
-            let mut rows: Fair<'a> = compared.collect();
+            let (small, mut rows): (Fair<'a>, Fair<'a>) = rows.into_iter().partition(|row| row.fact.suppressed);
             rows.sort_by(|a, b| (&a.fact.item_group, &a.fact.segment).cmp(&(&b.fact.item_group, &b.fact.segment)));
             let (rows, folded) = self.states.fold(rows, |row| row.index);
-            let dots = |rows: Fair<'a>| rows.into_iter().map(|row| against_segment(row, scale, &bounds)).collect();
-            let mut withheld: Vec<String> = small.iter().map(|row| attributes(&row.fact.segment)).collect();
-            withheld.dedup();
+            let dots = |rows: Fair<'a>| -> Vec<Dot<'a>> {
+                rows.into_iter().map(|row| against_segment(row, scale, &bounds)).collect()
+            };
+            let withheld = dots(small);
             Segments {
                 strategy,
                 reference,
