@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Engine, Rows, literal, quoted};
+use crate::engine::{Engine, Rows, literal};
 use crate::error::Result;
 use crate::manifest::Unit;
 use crate::replay::segments::{SEVERAL, Segments, UNKNOWN};
@@ -141,7 +141,7 @@ pub async fn sum(engine: &Engine, question: &Question<'_>) -> Result<Prices> {
     }
     engine.stage("priced", &priced(question)).await?;
     for (at, attribute) in question.segments.attributes.keys().enumerate() {
-        let column = quoted(attribute);
+        let column = super::segments::column(attribute);
         let rows = engine.rows(&means(&column)).await?;
         read_means(&rows, attribute, question.unit, &mut prices.cells);
         if !question.priced {
@@ -173,7 +173,7 @@ fn priced(question: &Question<'_>) -> String {
         ("''".to_owned(), "CAST(0 AS BIGINT)".to_owned())
     };
     let names = |prefix: &str| -> String {
-        segments.attributes.keys().map(|name| format!(", {prefix}{}", quoted(name))).collect()
+        segments.attributes.keys().map(|name| format!(", {prefix}{}", super::segments::column(name))).collect()
     };
     // People have their attributes once; rows without people have their own.
     let (table, who, own) = match unit {

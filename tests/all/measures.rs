@@ -415,3 +415,37 @@ fn a_log_that_counts_places_from_zero_is_read_as_such() {
     assert_eq!(facts(&one, "outcome_parity"), facts(&zero, "outcome_parity"));
     near(&parity(&one, "s", "ndcg", &json!({"group": "a"}))["rate"]["estimate"], NDCG.iter().sum::<f64>() / 5.0);
 }
+
+/// An attribute may be called as a column of the log or of a plan is.
+#[test]
+fn attributes_may_be_called_anything() {
+    let random = random(7);
+    let (subjects, log) = random.files();
+    let log = log.replacen("item_id", "item_id,position", 1);
+    let log: String = log
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match line.split(',').collect::<Vec<_>>()[..] {
+            [request, at, subject, item, ref rest @ ..] if row > 0 => {
+                format!("{request},{at},{subject},{item},{},{}\n", row % 4 + 1, rest.join(","))
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let plain = record("  segments: [{ attribute: age, reference: old }]\n  min_cell: 10\n", &subjects, &log);
+    for name in ["strategy", "bucket", "within", "value", "click_n", "position", "Group by \"x\""] {
+        let called = format!("  segments: [{{ attribute: '{name}', reference: old }}]\n  min_cell: 10\n");
+        let header = if name.contains('"') { "\"Group by \"\"x\"\"\"" } else { name };
+        let renamed = record(&called, &subjects.replacen("age", header, 1), &log);
+        for kind in ["outcome_parity", "conditional_parity", "inequality"] {
+            let (was, is) = (facts(&plain, kind), facts(&renamed, kind));
+            assert!(!was.is_empty() && was.len() == is.len(), "{kind} by {name}");
+            for (was, is) in was.iter().zip(is) {
+                assert_eq!(
+                    (&was["ratio"], &was["adjusted"], &was["theil_t"]),
+                    (&is["ratio"], &is["adjusted"], &is["theil_t"])
+                );
+            }
+        }
+    }
+}
