@@ -17,6 +17,7 @@ mod lists;
 mod ll144;
 mod measures;
 mod open_bandit;
+mod pages;
 mod prices;
 mod readers;
 mod receipts;

@@ -168,7 +168,7 @@ fn many_comparisons_fold_what_passes() {
     if let Ok(path) = std::env::var("PROBITY_SAMPLE_HTML") {
         std::fs::write(format!("{path}.many.html"), &html).unwrap();
     }
-    assert!(html.contains(" that pass</summary>") && html.contains("<summary>The chart</summary>"));
+    assert!(html.contains("<details class=\"rest\"><summary>") && html.contains("<summary>The chart</summary>"));
     for index in 0..record.facts.len() {
         assert_eq!(html.matches(&format!(" id=\"fact-{index}\"")).count(), 1, "fact {index}");
     }
