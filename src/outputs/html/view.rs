@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::catalogue::{Catalogue, catalogue};
 use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::conditions::{Conditions, conditions};
@@ -58,6 +59,7 @@ pub struct Page<'a> {
     pub prices: Vec<PriceGroup<'a>>,
     pub items: Vec<Items<'a>>,
     pub lists: Vec<ListGroup<'a>>,
+    pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
@@ -215,6 +217,7 @@ impl<'a> Page<'a> {
             prices: prices(record, &states),
             items: items(record, &states),
             lists: lists(record, &states),
+            catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
             quality: rows(
                 record,
@@ -278,6 +281,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::ExposureParity(_) => ("attention to groups of items", Some(Step::TestForBias)),
         Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
+        Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
