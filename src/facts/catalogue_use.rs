@@ -39,8 +39,8 @@ pub struct CatalogueUse {
     pub impressions: Option<u64>,
     /// Distinct items shown; null when withheld.
     pub items_shown: Option<u64>,
-    /// `items_shown` over `catalogue_items`, 0 to 1. It grows with impressions, so segments of unequal size are compared by
-    /// `rarefied_items`.
+    /// `items_shown` over `catalogue_items`, 0 to 1. It grows with impressions, so segments of unequal size are compared
+    /// by `rarefied_items`.
     pub catalogue_coverage: Option<f64>,
     /// Impressions of the smallest compared segment of the attribute under this strategy; null for all people and when
     /// withheld.

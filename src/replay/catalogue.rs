@@ -1,7 +1,7 @@
 //! How often each item was shown, and how many items there are.
 //!
-//! The log is grouped once, by strategy, item and segment. What comes back is no longer than there are different numbers
-//! of impressions, however many items there are.
+//! The log is grouped once, by strategy, item and segment. What comes back has a row per number of impressions that an
+//! item can have, however many items there are.
 
 use std::collections::BTreeMap;
 

@@ -51,9 +51,9 @@ impl Abundance {
         Some(expected)
     }
 
-    /// Shannon's entropy of the shares of things, −Σ p·ln p, in nats; from 0, where one thing takes all, to the logarithm
-    /// of how many there are (Shannon 1948). Its exponential is the number of equally frequent things that would have it
-    /// (Hill 1973). None when nothing occurs.
+    /// Shannon's entropy of the shares of things, −Σ p·ln p, in nats; from 0, where one thing takes all, to the
+    /// logarithm of how many there are (Shannon 1948). Its exponential is the number of equally frequent things that
+    /// would have it (Hill 1973). None when nothing occurs.
     pub fn entropy(&self) -> Option<f64> {
         let all = self.occurrences() as f64;
         let part = |(times, things): (&u64, &u64)| {
@@ -63,8 +63,8 @@ impl Abundance {
         (all > 0.0).then(|| self.0.iter().map(part).sum::<f64>().max(0.0))
     }
 
-    /// The Gini coefficient of occurrences over `of` things, those that never occur among them. None when nothing occurs,
-    /// or more things do than there are.
+    /// The Gini coefficient of occurrences over `of` things, those that never occur among them. None when nothing
+    /// occurs, or more things do than there are.
     pub fn gini(&self, of: u64, variant: Gini) -> Option<f64> {
         let mut below = of.checked_sub(self.things())? as f64;
         let of = of as f64;

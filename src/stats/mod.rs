@@ -5,7 +5,8 @@
 //! variables go together: [`association`].
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
-//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many tests: [`multiple`].
+//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
+//! tests: [`multiple`].
 
 pub mod abundance;
 pub mod association;

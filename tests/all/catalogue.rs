@@ -1,4 +1,4 @@
-//! How much of the catalogue is shown, from a log to the record: published numbers, and a slow reference on random logs.
+//! How much of the catalogue is shown, from a log to the record: published numbers, and a slow reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
