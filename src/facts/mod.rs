@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Evidence;
 
 pub mod alternative;
+pub mod catalogue_use;
 pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
@@ -107,6 +108,7 @@ kinds! {
     ExposureParity(exposure_parity),
     RankingFairness(ranking_fairness),
     ListParity(list_parity),
+    CatalogueUse(catalogue_use),
     Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
