@@ -9,9 +9,10 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::facts::conditional_parity::{self, Conditional};
-use crate::facts::{Fact, inequality, list_parity, outcome_parity, price_parity, selection, subgroup};
+use crate::facts::{Fact, catalogue_use, inequality, list_parity, outcome_parity, price_parity, selection, subgroup};
 use crate::manifest::{Manifest, Measure, Metric, SelectionOutcome, Unit};
 use crate::metrics::{Per, Scale};
+use crate::replay::catalogue;
 use crate::replay::inequality as spreads;
 use crate::replay::lists;
 use crate::replay::outcomes::{self, Question};
@@ -41,6 +42,7 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     facts.extend(price_facts(engine, declared, tables, &segments).await?);
     facts.extend(item_facts(engine, declared, tables, &segments).await?);
     facts.extend(list_facts(engine, declared, tables, &segments).await?);
+    facts.extend(used(engine, declared, tables, &segments).await?);
     facts.extend(unequal(engine, declared, tables, &segments).await?);
     Ok(facts)
 }
@@ -131,10 +133,10 @@ async fn price_facts(
     segments: &Segments,
 ) -> Result<impl Iterator<Item = Fact>> {
     let measure = &declared.manifest.value.measure;
-    let listed = tables.has(Role::Items, "price");
+    let (listed, priced) = (tables.has(Role::Items, "price"), tables.has(Role::Recommendations, "price"));
     let span = i64::try_from(measure.price_window.as_micros()).unwrap_or(i64::MAX);
-    let found = if listed || tables.has(Role::Recommendations, "price") {
-        prices::sum(engine, &prices::Question { unit: measure.unit, segments, span, listed }).await?
+    let found = if listed || priced {
+        prices::sum(engine, &prices::Question { unit: measure.unit, segments, span, priced, listed }).await?
     } else {
         prices::Prices::default()
     };
@@ -157,6 +159,19 @@ async fn list_facts(
         cells = lists::cells(engine, &lists::Question { segments, history, categories }).await?;
     }
     Ok(list_parity::measure(&cells, segments, measure).into_iter().map(Fact::ListParity))
+}
+
+/// What was shown of the catalogue, which is known in part without a table of items.
+async fn used(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<impl Iterator<Item = Fact>> {
+    let measure = &declared.manifest.value.measure;
+    let listed = tables.0.contains_key(&Role::Items);
+    let found = catalogue::shown(engine, segments, measure.unit == Unit::Subject, listed).await?;
+    Ok(catalogue_use::measure(&found, segments, measure).into_iter().map(Fact::CatalogueUse))
 }
 
 /// What each person got in total; without subjects there is no person to add up for.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::Evidence;
 
 pub mod alternative;
+pub mod catalogue_use;
 pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
@@ -107,6 +108,7 @@ kinds! {
     ExposureParity(exposure_parity),
     RankingFairness(ranking_fairness),
     ListParity(list_parity),
+    CatalogueUse(catalogue_use),
     Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
@@ -122,27 +124,22 @@ pub fn attributes(of: &BTreeMap<String, String>) -> String {
     of.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The kind that takes a measure of this name.
-pub fn of_measure(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.measures.contains(&name))
+/// The kinds that take a measure of this name: what is spread over people may be spread over items, too.
+pub fn of_measure(name: &str) -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(move |kind| kind.measures.contains(&name))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_measure_is_explained_where_it_is_taken() {
-        let mut names: Vec<&str> = crate::metrics::IDS.to_vec();
         for kind in super::KINDS {
             for measure in kind.measures {
                 assert!(kind.doc.to_lowercase().contains(measure), "{measure} of {}", kind.name);
                 assert!(super::kind(measure).is_none(), "{measure} is a kind, too");
-                names.push(measure);
+                assert!(crate::metrics::metric(measure).is_none(), "{measure} is an outcome, too");
             }
         }
-        let all = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all, "two measures of one name");
     }
 
     /// `docs/measures.md` leaves out nothing that is measured, and names nothing that is not.

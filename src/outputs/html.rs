@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::playbook::Verdict;
 use crate::record::Record;
 
+mod catalogue;
 mod choice;
 mod conclusion;
 mod conditions;
@@ -50,6 +51,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("prices.html", include_str!("../../templates/prices.html")),
     ("items.html", include_str!("../../templates/items.html")),
     ("lists.html", include_str!("../../templates/lists.html")),
+    ("catalogue.html", include_str!("../../templates/catalogue.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -173,17 +173,7 @@ pub async fn cells(
         let bucket = cells.entry(key(&rows, row)).or_default().buckets.entry(text(&rows, "bucket", row)).or_default();
         *bucket.entry(text(&rows, "grp", row)).or_default() += sums;
     }
-    let counted = if by_subject {
-        let own: String = names(segments).iter().map(|name| format!(", p.{name} AS {name}")).collect();
-        let people = format!(
-            "SELECT d.strategy AS strategy{own}, 1 AS n FROM (SELECT DISTINCT strategy, subject_id FROM decisions) d \
-             JOIN people p ON d.subject_id = p.subject_id"
-        );
-        by_segment("strategy", "sum(n) AS units", &format!("({people})"), segments)
-    } else {
-        by_segment("strategy", "sum(n) AS units", "attention", segments)
-    };
-    let rows = engine.rows(&counted).await?;
+    let rows = engine.rows(&units(segments, by_subject, "attention")).await?;
     for row in 0..rows.len() {
         if let Some(cell) = cells.get_mut(&key(&rows, row)) {
             cell.units = rows.count("units", row);
@@ -192,9 +182,22 @@ pub async fn cells(
     Ok(cells)
 }
 
+/// Counts the subjects whom each strategy decided about; else impressions, as the `n` of a table that has the segments.
+pub(super) fn units(segments: &Segments, by_subject: bool, otherwise: &str) -> String {
+    if !by_subject {
+        return by_segment("strategy", "sum(n) AS units", otherwise, segments);
+    }
+    let own: String = names(segments).iter().map(|name| format!(", p.{name} AS {name}")).collect();
+    let people = format!(
+        "SELECT d.strategy AS strategy{own}, 1 AS n FROM (SELECT DISTINCT strategy, subject_id FROM decisions) d \
+         JOIN people p ON d.subject_id = p.subject_id"
+    );
+    by_segment("strategy", "sum(n) AS units", &format!("({people})"), segments)
+}
+
 /// The attributes of segments as SQL names them.
 pub(super) fn names(segments: &Segments) -> Vec<String> {
-    segments.attributes.keys().map(|name| quoted(name)).collect()
+    segments.attributes.keys().map(|name| super::segments::column(name)).collect()
 }
 
 /// Aggregates over all people, and over each value of each attribute of segments, as `attribute` and `value`.

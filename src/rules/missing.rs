@@ -91,6 +91,7 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "no lists were compared: that takes a segment (`measure.segments`), and what people did before the log \
              (`evidence.history`) or what items are about (`measure.categories`)",
         ),
+        "catalogue_use" => missing("the log shows no item"),
         "inequality" => missing(
             "what people got could not be added up: that takes a log with subjects and a column `clicked`, `converted` or \
              `revenue`",

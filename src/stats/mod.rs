@@ -4,8 +4,11 @@
 //! is a unit: [`proportion`]. Any smooth function of sums: [`jackknife`]; a share beside a target: [`portion`]. How two
 //! variables go together: [`association`].
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
-//! Amounts compared within cells: [`within`]. That a ratio is near 1: [`equivalence`]. Over many tests: [`multiple`].
+//! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
+//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
+//! tests: [`multiple`].
 
+pub mod abundance;
 pub mod association;
 #[cfg(test)]
 mod coverage;
@@ -26,6 +29,7 @@ pub mod within;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use abundance::Abundance;
 pub use jackknife::{Estimate, Scale, jackknife};
 pub use multiple::{benjamini_hochberg, holm};
 pub use portion::Portion;

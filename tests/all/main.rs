@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod before_release;
+mod catalogue;
 mod choice;
 mod conditions;
 mod conformance;

@@ -49,6 +49,7 @@ fn no_field_of_the_record_reaches_the_page_unescaped() {
             "kind",
             "comparison",
             "segment_comparison",
+            "catalogue",
             "simpson",
             "disposition",
             "step",

@@ -113,7 +113,7 @@ pub struct Overview {
 }
 
 /// The sections in the order of the page: id, title, the kinds of fact that each shows.
-const SECTIONS: [(&str, &str, &[&str]); 8] = [
+const SECTIONS: [(&str, &str, &[&str]); 9] = [
     ("outcomes", "Outcomes by group", &["outcome_parity"]),
     ("subgroups", "Outcomes where attributes meet", &["subgroup"]),
     ("conditions", "Outcomes under equal conditions", &["conditional_parity"]),
@@ -121,6 +121,7 @@ const SECTIONS: [(&str, &str, &[&str]); 8] = [
     ("prices", "Prices and discounts by group", &["price_parity"]),
     ("attention", "Attention to groups of items", &["exposure_parity", "ranking_fairness"]),
     ("lists", "Lists by group", &["list_parity"]),
+    ("catalogue", "How much of the catalogue is shown", &["catalogue_use"]),
     ("inequality", "Inequality of benefits", &["inequality"]),
 ];
 

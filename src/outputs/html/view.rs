@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::catalogue::{Catalogue, catalogue};
 use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::conditions::{Conditions, conditions};
@@ -62,6 +63,7 @@ pub struct Page<'a> {
     pub prices: Option<Tiers<PriceGroup<'a>>>,
     pub items: Vec<Items<'a>>,
     pub lists: Option<Tiers<ListGroup<'a>>>,
+    pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
@@ -220,6 +222,7 @@ impl<'a> Page<'a> {
             prices: Some(prices(record, &states)).filter(|all| !all.is_empty()),
             items: items(record, &states),
             lists: Some(lists(record, &states)).filter(|all| !all.is_empty()),
+            catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
             quality: rows(
                 record,
@@ -283,6 +286,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::PriceParity(_) => ("comparisons of prices", Some(Step::TestForBias)),
         Fact::ExposureParity(_) => ("attention to groups of items", Some(Step::TestForBias)),
         Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
+        Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),

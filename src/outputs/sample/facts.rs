@@ -124,6 +124,7 @@ pub fn facts() -> Vec<Fact> {
     price_parities(&mut facts);
     super::items::items(&mut facts);
     list_parities(&mut facts);
+    super::items::catalogue(&mut facts);
     inequalities(&mut facts);
     for (column, class, declared) in [
         (Some("customer"), Some(("email", "user.contact.email")), true),

@@ -40,6 +40,34 @@ pub fn items(facts: &mut Vec<Fact>) {
     }
 }
 
+/// The use of the catalogue, to everyone and by segment.
+pub fn catalogue(facts: &mut Vec<Fact>) {
+    for (strategy, segment, comparison, ratio) in [
+        ("ranker_v2", None, None, None),
+        ("ranker_v2", Some("25-44"), Some("reference"), None),
+        ("ranker_v2", Some(HOSTILE[1]), Some("compared"), Some(0.83)),
+        ("ranker_v2", Some("unknown"), Some("unknown"), None),
+        ("ranker_v2", Some("under 18"), Some("suppressed"), None),
+        (HOSTILE[0], None, None, None),
+    ] {
+        let shown = comparison != Some("suppressed");
+        let segment: Vec<(&str, &str)> = segment.map(|value| ("age_band", value)).into_iter().collect();
+        let reference: &[(&str, &str)] = if segment.is_empty() { &[] } else { &[("age_band", "25-44")] };
+        let rarefied = matches!(comparison, Some("reference" | "compared")).then(|| 812.4 * ratio.unwrap_or(1.0));
+        facts.push(fact(json!({
+            "kind": "catalogue_use", "strategy": strategy, "segment": pairs(&segment), "reference": pairs(reference),
+            "comparison": comparison, "catalogue": "items", "catalogue_items": 12_400, "unlisted_items": 31,
+            "unit": "subject", "subjects": shown.then_some(4_210), "impressions": shown.then_some(96_512),
+            "items_shown": shown.then_some(2_977), "catalogue_coverage": shown.then_some(0.24),
+            "sample": rarefied.map(|_| 8_120), "rarefied_items": rarefied,
+            "reference_rarefied_items": rarefied.map(|_| 812.4), "rarefied_ratio": ratio,
+            "gini_n": shown.then_some(0.947), "gini_n_minus_1": shown.then_some(0.947_08),
+            "item_entropy": shown.then_some(6.1), "effective_items": shown.then_some(445.9), "suppressed": !shown,
+            "counts_withheld": false,
+        })));
+    }
+}
+
 fn pairs(of: &[(&str, &str)]) -> BTreeMap<String, String> {
     of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
