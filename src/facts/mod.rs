@@ -141,4 +141,24 @@ mod tests {
             }
         }
     }
+
+    /// `docs/measures.md` leaves out nothing that is measured, and names nothing that is not.
+    #[test]
+    fn the_page_of_measures_is_whole() {
+        let page = include_str!("../../docs/measures.md").replace("\r\n", "\n");
+        let told: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        for id in crate::metrics::IDS {
+            assert!(page.contains(&format!("\n| `{id}` | `outcome_parity` | ")), "no row for {id}");
+        }
+        for kind in super::KINDS {
+            assert!(page.contains(&format!("| `{}` | ", kind.name)), "no row of {}", kind.name);
+            for measure in kind.measures {
+                assert!(page.contains(&format!("\n| `{measure}` | `{}` | ", kind.name)), "no row for {measure}");
+            }
+        }
+        for name in told {
+            let known = crate::metrics::metric(name).is_some() || super::kind(name).is_some();
+            assert!(known || super::of_measure(name).is_some(), "{name} is not measured");
+        }
+    }
 }

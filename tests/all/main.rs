@@ -18,7 +18,6 @@ mod lists;
 mod ll144;
 mod measures;
 mod open_bandit;
-mod pages;
 mod prices;
 mod readers;
 mod receipts;

@@ -12,7 +12,7 @@ use crate::facts::selection::{Selection, Standing};
 use crate::record::Record;
 
 /// From how many tables on only those with a failure are open.
-const MANY: usize = 6;
+const MANY: usize = 3;
 
 /// One table, its categories in order.
 #[derive(Debug, Serialize)]
