@@ -133,10 +133,10 @@ async fn price_facts(
     segments: &Segments,
 ) -> Result<impl Iterator<Item = Fact>> {
     let measure = &declared.manifest.value.measure;
-    let listed = tables.has(Role::Items, "price");
+    let (listed, priced) = (tables.has(Role::Items, "price"), tables.has(Role::Recommendations, "price"));
     let span = i64::try_from(measure.price_window.as_micros()).unwrap_or(i64::MAX);
-    let found = if listed || tables.has(Role::Recommendations, "price") {
-        prices::sum(engine, &prices::Question { unit: measure.unit, segments, span, listed }).await?
+    let found = if listed || priced {
+        prices::sum(engine, &prices::Question { unit: measure.unit, segments, span, priced, listed }).await?
     } else {
         prices::Prices::default()
     };

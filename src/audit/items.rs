@@ -27,16 +27,19 @@ pub(super) async fn item_facts(
     if measure.item_groups.is_empty() || !(ordered || tables.has(Role::Recommendations, "position")) {
         return Ok(Vec::new());
     }
+    let everyone = Segments::default();
     places(manifest, positions::stage(engine, measure).await?)?;
     // Without requests and subjects no list can be told from the next.
     let has = |column: &str| tables.has(Role::Recommendations, column);
     let listed = has("request_id") || has("subject_id");
     if listed {
-        rankings::number(engine, segments).await?;
+        let all = measure.item_groups.iter().any(|of| of.by_segment);
+        rankings::number(engine, if all { segments } else { &everyone }).await?;
     }
     let columns = Has { relevant: has("relevant"), clicked: has("clicked") };
     let (mut exposures, mut rankings) = (Vec::new(), Vec::new());
     for of in &measure.item_groups {
+        let segments = if of.by_segment { segments } else { &everyone };
         let groups = items::stage(engine, of).await?;
         crate::error::all_clear(unknown_groups(manifest, of, &groups))?;
         let cells = items::cells(engine, segments, measure.unit == Unit::Subject).await?;

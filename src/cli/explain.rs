@@ -31,8 +31,11 @@ fn explain(id: &str) -> Result<String> {
     if let Some(kind) = facts::kind(id) {
         return Ok(of_kind(kind, kind.name, "A kind of fact."));
     }
-    if let Some(kind) = facts::of_measure(id) {
-        return Ok(of_kind(kind, id, &format!("A measure of the fact `{}`.", kind.name)));
+    let measured =
+        facts::of_measure(id).map(|kind| of_kind(kind, id, &format!("A measure of the fact `{}`.", kind.name)));
+    let measured: Vec<String> = measured.collect();
+    if !measured.is_empty() {
+        return Ok(measured.join("\n"));
     }
     if let Some(metric) = metrics::named(id) {
         return Ok(metric.explained());

@@ -80,6 +80,8 @@ pub struct Between {
 impl FactKind for Inequality {
     const NAME: &'static str = "inequality";
     const DOC: &'static str = include_str!("inequality.md");
+    const MEASURES: &'static [&'static str] =
+        &["entropy_2", "theil_t", "theil_l", "atkinson_half", "variation", "gini_n", "gini_n1"];
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {

@@ -124,26 +124,41 @@ pub fn attributes(of: &BTreeMap<String, String>) -> String {
     of.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The kind that takes a measure of this name.
-pub fn of_measure(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.measures.contains(&name))
+/// The kinds that take a measure of this name: what is spread over people may be spread over items, too.
+pub fn of_measure(name: &str) -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(move |kind| kind.measures.contains(&name))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_measure_is_explained_where_it_is_taken() {
-        let mut names: Vec<&str> = crate::metrics::IDS.to_vec();
         for kind in super::KINDS {
             for measure in kind.measures {
                 assert!(kind.doc.to_lowercase().contains(measure), "{measure} of {}", kind.name);
                 assert!(super::kind(measure).is_none(), "{measure} is a kind, too");
-                names.push(measure);
+                assert!(crate::metrics::metric(measure).is_none(), "{measure} is an outcome, too");
             }
         }
-        let all = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all, "two measures of one name");
+    }
+
+    /// `docs/measures.md` leaves out nothing that is measured, and names nothing that is not.
+    #[test]
+    fn the_page_of_measures_is_whole() {
+        let page = include_str!("../../docs/measures.md").replace("\r\n", "\n");
+        let told: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        for id in crate::metrics::IDS {
+            assert!(page.contains(&format!("\n| `{id}` | `outcome_parity` | ")), "no row for {id}");
+        }
+        for kind in super::KINDS {
+            assert!(page.contains(&format!("| `{}` | ", kind.name)), "no row of {}", kind.name);
+            for measure in kind.measures {
+                assert!(page.contains(&format!("\n| `{measure}` | `{}` | ", kind.name)), "no row for {measure}");
+            }
+        }
+        for name in told {
+            let known = crate::metrics::metric(name).is_some() || super::kind(name).is_some();
+            assert!(known || super::of_measure(name).next().is_some(), "{name} is not measured");
+        }
     }
 }

@@ -21,6 +21,9 @@ pub struct ItemGroup {
     pub target: At<Target>,
     /// The group with which exposure per item is compared; default the one with the largest target.
     pub reference: Option<At<String>>,
+    /// Whether attention is also told by each segment of people: many numbers, where there are many groups.
+    #[serde(default)]
+    pub by_segment: bool,
 }
 
 /// Which share of attention each group of items is to have. It never comes from the lists that are judged.

@@ -27,6 +27,7 @@ mod selection;
 mod subgroups;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod view;
 
 /// Partials of the report. Their names end in `.html`: what does not is not escaped.
@@ -41,6 +42,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("risks.html", include_str!("../../templates/risks.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
+    ("overview.html", include_str!("../../templates/overview.html")),
     ("parity.html", include_str!("../../templates/parity.html")),
     ("subgroups.html", include_str!("../../templates/subgroups.html")),
     ("conditions.html", include_str!("../../templates/conditions.html")),
@@ -85,6 +87,7 @@ fn engine(brief: Brief) -> Result<Tera> {
     tera.register_filter("day", |time: &str, _: Kwargs, _: &State| text::day(time));
     tera.register_filter("moment", |time: &str, _: Kwargs, _: &State| text::moment(time));
     tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));
+    tera.register_filter("initial", |text: &str, _: Kwargs, _: &State| initial(text));
     tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace(['_', '-'], " "));
     let (keys, brief) = (Arc::new(brief.clone()), Arc::new(brief));
     tera.register_filter("key", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&keys.key(text)));
@@ -92,6 +95,17 @@ fn engine(brief: Brief) -> Result<Tera> {
     tera.register_filter("verdict", |name: &str, _: Kwargs, _: &State| verdict_word(name).to_owned());
     tera.add_raw_templates(TEMPLATES.iter().copied()).map_err(fault)?;
     Ok(tera)
+}
+
+/// The first letter made large, unless the second is: `Clicks per impression`, but `nDCG`.
+fn initial(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_uppercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// A verdict's word by its name in the record, and the words of what is no verdict but has a place beside them.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Engine, literal, quoted};
+use crate::engine::{Engine, literal};
 use crate::error::Result;
 use crate::stats::inequality::Sums;
 
@@ -50,7 +50,8 @@ pub async fn spreads(engine: &Engine, benefits: &[Benefit], attributes: &[&Strin
     let sums = benefits
         .iter()
         .map(|Benefit { id, column, .. }| format!("count({column}) AS {id}_n, coalesce(sum({column}), 0) AS {id}_b"));
-    let own = (0..attributes.len()).map(|nth| format!(", p.{} AS attribute{nth}", quoted(attributes[nth])));
+    let own =
+        (0..attributes.len()).map(|nth| format!(", p.{} AS attribute{nth}", super::segments::column(attributes[nth])));
     let each = format!(
         "SELECT d.*, p.bucket AS bucket{} FROM (SELECT strategy, subject_id, {} FROM impressions \
          GROUP BY strategy, subject_id) d JOIN people p ON d.subject_id = p.subject_id",

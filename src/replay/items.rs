@@ -197,7 +197,7 @@ pub(super) fn units(segments: &Segments, by_subject: bool, otherwise: &str) -> S
 
 /// The attributes of segments as SQL names them.
 pub(super) fn names(segments: &Segments) -> Vec<String> {
-    segments.attributes.keys().map(|name| quoted(name)).collect()
+    segments.attributes.keys().map(|name| super::segments::column(name)).collect()
 }
 
 /// Aggregates over all people, and over each value of each attribute of segments, as `attribute` and `value`.

@@ -129,7 +129,8 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
         let name = format!("list_{}", measure.id());
         engine.stage(&format!("{name}_by_person"), &plan).await?;
         for attribute in question.segments.attributes.keys() {
-            let rows = engine.rows(&by_segment(&format!("{name}_by_person"), &quoted(attribute))).await?;
+            let rows =
+                engine.rows(&by_segment(&format!("{name}_by_person"), &super::segments::column(attribute))).await?;
             let read = |row| read(&rows, row, attribute, measure, (scale_n, scale_y));
             cells.extend((0..rows.len()).map(read));
         }

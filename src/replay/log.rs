@@ -151,13 +151,16 @@ pub fn attributes(table: &Table) -> Vec<String> {
     table.present.iter().filter(|name| canonical.iter().all(|c| c.name != name.as_str())).cloned().collect()
 }
 
-/// Whether the log's first place is 0; measures count places from 1.
+/// Whether the log counts places from 0, as measures do from 1: then no list has a place 1 without a place 0. A 0 here
+/// and there is no way to count.
 async fn counts_from_zero(engine: &Engine, table: &Table) -> Result<bool> {
     if !table.present.contains("position") {
         return Ok(false);
     }
-    let rows = engine.rows("SELECT min(position) AS first FROM recommendations_impressions").await?;
-    Ok(rows.integer("first", 0) == Some(0))
+    let sql = "SELECT count(*) FILTER (WHERE position = 0) AS zeros, count(*) FILTER (WHERE position = 1) AS ones \
+               FROM recommendations_impressions WHERE position < 2";
+    let rows = engine.rows(sql).await?;
+    Ok(rows.count("zeros", 0) > 0 && rows.count("zeros", 0) >= rows.count("ones", 0))
 }
 
 fn impression_rows(rows: &str, table: &Table, from_zero: bool) -> String {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::log::KEY;
-use super::segments::UNKNOWN;
+use super::segments::{UNKNOWN, column, label};
 use crate::engine::{Engine, quoted};
 use crate::error::Result;
 use crate::manifest::Unit;
@@ -95,7 +95,7 @@ async fn add(
         let text = |column: &str| rows.text(column, row).map(str::to_owned);
         let attributes = question.attributes.iter();
         let segment: BTreeMap<String, String> =
-            attributes.filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
+            attributes.filter_map(|name| Some(((*name).to_owned(), text(&label(name))?))).collect();
         for metric in metrics {
             let sum = |name: &str| rows.float(&format!("{}_{name}", metric.id), row).unwrap_or(0.0);
             let units = rows.count(&format!("{}_m", metric.id), row);
@@ -138,7 +138,7 @@ impl Question<'_> {
                 format!(", {one} AS {id}_n, coalesce({value}, 0) AS {id}_y, {one} AS {id}_k")
             });
             let (sums, place) = (sums.collect::<String>(), place(""));
-            let attributes = self.attributes.iter().map(|name| format!(", {}", quoted(name))).collect::<String>();
+            let attributes = self.attributes.iter().map(|name| format!(", {}", column(name))).collect::<String>();
             return format!("SELECT strategy, {place} AS within{attributes}{sums} FROM shown");
         }
         let sums = metrics.iter().map(|metric| {
@@ -205,13 +205,13 @@ impl Question<'_> {
     }
 
     fn with_people(&self, per_subject: &str) -> String {
-        let attributes = self.attributes.iter().map(|name| format!(", p.{}", quoted(name))).collect::<String>();
+        let attributes = self.attributes.iter().map(|name| format!(", p.{}", column(name))).collect::<String>();
         format!("SELECT u.*{attributes} FROM ({per_subject}) u JOIN people p ON u.subject_id = p.subject_id")
     }
 
     /// The sums that intervals need, of every combination of values, and of those the segments up to `depth`.
     fn by_segment(&self, metrics: &[&'static Metric], per_unit: &str, depth: usize) -> String {
-        let names: Vec<String> = self.attributes.iter().map(|name| quoted(name)).collect();
+        let names: Vec<String> = self.attributes.iter().map(|name| column(name)).collect();
         let (mut finest, mut rolled) = (String::new(), String::new());
         for metric in metrics {
             let id = metric.id;

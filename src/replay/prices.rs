@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Engine, Rows, literal, quoted};
+use crate::engine::{Engine, Rows, literal};
 use crate::error::Result;
 use crate::manifest::Unit;
 use crate::replay::segments::{SEVERAL, Segments, UNKNOWN};
@@ -81,6 +81,8 @@ pub struct Question<'a> {
     pub segments: &'a Segments,
     /// Microseconds within which prices of an item are compared.
     pub span: i64,
+    /// Whether the log has prices.
+    pub priced: bool,
     /// Whether items have list prices.
     pub listed: bool,
 }
@@ -139,9 +141,12 @@ pub async fn sum(engine: &Engine, question: &Question<'_>) -> Result<Prices> {
     }
     engine.stage("priced", &priced(question)).await?;
     for (at, attribute) in question.segments.attributes.keys().enumerate() {
-        let column = quoted(attribute);
+        let column = super::segments::column(attribute);
         let rows = engine.rows(&means(&column)).await?;
         read_means(&rows, attribute, question.unit, &mut prices.cells);
+        if !question.priced {
+            continue;
+        }
         let Some(reference) = question.segments.references.get(attribute) else { continue };
         let pairs = format!("price_pairs_{at}");
         engine.stage(&pairs, &paired(&column, reference)).await?;
@@ -159,15 +164,23 @@ const LIST_PRICES: &str = "WITH i AS (SELECT item_id, min(price) AS list FROM it
      SELECT i.item_id AS item_id, i.list AS list, CASE WHEN i.list > m.middle THEN 1 ELSE 0 END AS dear \
      FROM i CROSS JOIN (SELECT median(list) AS middle FROM i) m";
 
-/// One row per person, item and span.
+/// One row per person, item and span; per person, where the log has no prices that could differ.
 fn priced(question: &Question<'_>) -> String {
-    let Question { unit, segments, span, listed } = question;
-    let who = match unit {
-        Unit::Subject => "subject_id",
-        Unit::Impression => "bucket",
+    let Question { unit, segments, span, priced, listed } = question;
+    let (item, span) = if *priced {
+        ("s.item_id".to_owned(), format!("s.timestamp / {span}"))
+    } else {
+        ("''".to_owned(), "CAST(0 AS BIGINT)".to_owned())
     };
-    let of =
-        |prefix: &str| segments.attributes.keys().map(|name| format!(", {prefix}{}", quoted(name))).collect::<String>();
+    let names = |prefix: &str| -> String {
+        segments.attributes.keys().map(|name| format!(", {prefix}{}", super::segments::column(name))).collect()
+    };
+    // People have their attributes once; rows without people have their own.
+    let (table, who, own) = match unit {
+        Unit::Subject => ("impressions", "subject_id", String::new()),
+        Unit::Impression => ("shown", "bucket", names("s.")),
+    };
+    let by = if own.is_empty() { own.clone() } else { names("") };
     let (list, dear, join) = if *listed {
         ("l.list", "l.dear", " LEFT JOIN list_prices l ON s.item_id = l.item_id")
     } else {
@@ -179,19 +192,23 @@ fn priced(question: &Question<'_>) -> String {
     let paid = whole("price * 1e4");
     let list_sum = whole("list * 1e4");
     let off = whole("CASE WHEN price > 100 * list THEN -99.0 ELSE 1 - price / list END * 1e8");
-    format!(
-        "SELECT strategy, item_id, span, who{names}, count(price) AS n, sum(bad) AS bad, {log} AS log, {paid} AS paid, \
+    let rows = format!(
+        "SELECT strategy, item_id, span, who{by}, count(price) AS n, sum(bad) AS bad, {log} AS log, {paid} AS paid, \
          count(list) AS list_n, {list_sum} AS list, coalesce(sum(dear), 0) AS dear, \
          count(price / list) AS off_n, {off} AS off, \
          count(CASE WHEN round(price * 1e4) < round(list * 1e4) THEN 1 END) AS reduced \
-         FROM (SELECT s.strategy AS strategy, s.item_id AS item_id, s.timestamp / {span} AS span, s.{who} AS who{own}, \
+         FROM (SELECT s.strategy AS strategy, {item} AS item_id, {span} AS span, s.{who} AS who{own}, \
          CASE WHEN {good} THEN s.price END AS price, \
          CASE WHEN s.price IS NOT NULL AND NOT ({good}) THEN 1 ELSE 0 END AS bad, \
-         {list} AS list, {dear} AS dear FROM shown s{join}) \
-         GROUP BY strategy, item_id, span, who{names}",
-        names = of(""),
-        own = of("s."),
-    )
+         {list} AS list, {dear} AS dear FROM {table} s{join}) \
+         GROUP BY strategy, item_id, span, who{by}"
+    );
+    match unit {
+        Unit::Subject => {
+            format!("SELECT r.*{} FROM ({rows}) r JOIN people p ON r.who = p.subject_id", names("p."))
+        }
+        Unit::Impression => rows,
+    }
 }
 
 fn means(column: &str) -> String {

@@ -77,7 +77,8 @@ fn stage_targets(engine: &Engine, groups: &Groups, targets: &Targets) -> Result<
 /// Every place of every list that gets attention. The group 0 is not known.
 fn places() -> String {
     format!(
-        "SELECT l.list AS list, l.strategy AS strategy, coalesce(g.g, 0) AS g, p.weight AS weight, s.position AS position \
+        "SELECT l.list AS list, l.strategy AS strategy, coalesce(g.g, 0) AS g, \
+         CAST(round(p.weight * 1e12) AS BIGINT) AS weight, s.position AS position \
          FROM (SELECT {KEY} AS key, strategy, item_id, position FROM shown) s JOIN {PLACES} p ON s.position = p.position \
          JOIN numbered_lists l ON s.key = l.key AND s.strategy = l.strategy LEFT JOIN {GROUPED} g ON s.item_id = g.item_id"
     )
@@ -91,9 +92,14 @@ fn term(e: &str, t: &str) -> String {
     )
 }
 
+/// A sum of numbers to their twelfth decimal, which does not depend on their order.
+fn exact(value: &str) -> String {
+    format!("(CAST(sum(CAST(round(1e12 * ({value})) AS BIGINT)) AS DOUBLE) / 1e12)")
+}
+
 /// What each list is worth, without its items of unknown group.
 fn values() -> String {
-    let share = "(e / total)";
+    let share = "(CAST(e AS DOUBLE) / total)";
     format!(
         "WITH ranked AS (SELECT s.list AS list, s.g AS g, s.weight AS weight, coalesce(t.target, 0) AS target, \
          sum(s.weight) OVER (PARTITION BY s.list) AS total, \
@@ -103,13 +109,18 @@ fn values() -> String {
          added AS (SELECT *, CASE WHEN target > 0 THEN \
          CASE WHEN c > 1 THEN c * ln(c) - (c - 1) * ln(c - 1) ELSE 0 END - ln(target) END AS step FROM ranked WHERE total > 0), \
          prefixes AS (SELECT *, greatest(sum(step) OVER (PARTITION BY list ORDER BY k \
-         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) / k - ln(k), 0) / log2(k + 1) AS kl, 1 / log2(k + 1) AS z FROM added), \
-         by_group AS (SELECT list, g, min(target) AS target, min(total) AS total, sum(weight) AS e, sum(kl) AS kl, sum(z) AS z \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) / k - ln(k), 0) / log2(k + 1) * 1e12 AS kl, \
+         1e12 / log2(k + 1) AS z FROM added), \
+         by_group AS (SELECT list, g, min(target) AS target, min(total) AS total, sum(weight) AS e, {kl} AS kl, {z} AS z \
          FROM prefixes GROUP BY list, g) \
-         SELECT list, 0.5 * sum({}) + 0.5 * ln(2) * (1 - sum(target)) AS jsd, \
-         0.5 * sum(abs({share} - target)) + 0.5 * (1 - sum(target)) AS distance, \
-         CASE WHEN min(target) > 0 THEN sum(kl) / sum(z) END AS ndkl FROM by_group GROUP BY list",
-        term(share, "target"),
+         SELECT list, 0.5 * {divergence} + 0.5 * ln(2) * (1 - {targets}) AS jsd, \
+         0.5 * {distance} + 0.5 * (1 - {targets}) AS distance, \
+         CASE WHEN min(target) > 0 THEN CAST(sum(kl) AS DOUBLE) / sum(z) END AS ndkl FROM by_group GROUP BY list",
+        kl = "sum(CAST(round(kl) AS BIGINT))",
+        z = "sum(CAST(round(z) AS BIGINT))",
+        divergence = exact(&term(share, "target")),
+        targets = exact("target"),
+        distance = exact(&format!("abs({share} - target)")),
     )
 }
 
@@ -121,15 +132,17 @@ fn bounds() -> String {
         "WITH of_group AS (SELECT list, strategy, g, sum(weight) AS e FROM list_places GROUP BY list, strategy, g), \
          of_list AS (SELECT list, strategy, sum(e) AS total, coalesce(sum(e) FILTER (WHERE g = 0), 0) AS unknown \
          FROM of_group GROUP BY list, strategy), \
-         filled AS (SELECT l.list AS list, l.unknown / l.total AS u, t.target AS target, coalesce(o.e, 0) / l.total AS a \
+         filled AS (SELECT l.list AS list, CAST(l.unknown AS DOUBLE) / l.total AS u, t.target AS target, \
+         CAST(coalesce(o.e, 0) AS DOUBLE) / l.total AS a \
          FROM (SELECT * FROM of_list WHERE unknown > 0) l JOIN targets t ON l.strategy = t.strategy \
          LEFT JOIN of_group o ON o.list = l.list AND o.g = t.g), \
          levels AS (SELECT *, CASE WHEN target > 0 THEN (u + sum(a) OVER lowest) / sum(target) OVER lowest END AS level \
-         FROM filled WINDOW lowest AS (PARTITION BY list ORDER BY CASE WHEN target > 0 THEN a / target ELSE 1e300 END \
+         FROM filled WINDOW lowest AS (PARTITION BY list ORDER BY CASE WHEN target > 0 THEN a / target ELSE 1e300 END, target \
          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)), \
          mixed AS (SELECT *, greatest(a, min(level) OVER (PARTITION BY list) * target) AS x, a + u AS y FROM levels) \
-         SELECT list, 0.5 * sum({low}) AS low, 0.5 * (sum({none}) + max({all} - {none})) AS high FROM mixed GROUP BY list",
-        low = term("x", "target"),
+         SELECT list, 0.5 * {low} AS low, 0.5 * ({sum} + max({all} - {none})) AS high FROM mixed GROUP BY list",
+        low = exact(&term("x", "target")),
+        sum = exact(&term("a", "target")),
         none = term("a", "target"),
         all = term("y", "target"),
     )
@@ -146,17 +159,17 @@ pub async fn lists(engine: &Engine, segments: &Segments, groups: &Groups, target
     let own: String = names(segments).iter().map(|name| format!(", l.{name} AS {name}")).collect();
     let by: String = names(segments).iter().map(|name| format!(", l.{name}")).collect();
     // Sums of decimals do not depend on their order.
-    let exact = |value: &str| format!("sum(CAST({value} AS DECIMAL(24, 12)))");
+    let decimal = |value: &str| format!("sum(CAST({value} AS DECIMAL(24, 12)))");
     let sums = format!(
         "SELECT l.strategy AS strategy, l.bucket AS bucket{own}, count(v.jsd) AS lists, {} AS jsd, {} AS distance, \
          count(v.ndkl) AS finite, {} AS ndkl, count(coalesce(b.low, v.jsd)) AS bounded, {} AS low, {} AS high \
          FROM numbered_lists l LEFT JOIN list_values v ON l.list = v.list LEFT JOIN list_bounds b ON l.list = b.list \
          GROUP BY l.strategy, l.bucket{by}",
-        exact("v.jsd"),
-        exact("v.distance"),
-        exact("v.ndkl"),
-        exact("coalesce(b.low, v.jsd)"),
-        exact("coalesce(b.high, v.jsd)"),
+        decimal("v.jsd"),
+        decimal("v.distance"),
+        decimal("v.ndkl"),
+        decimal("coalesce(b.low, v.jsd)"),
+        decimal("coalesce(b.high, v.jsd)"),
     );
     engine.stage("ranked_lists", &sums).await?;
     let columns = ["lists", "jsd", "distance", "finite", "ndkl", "bounded", "low", "high"];

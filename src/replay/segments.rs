@@ -42,25 +42,26 @@ pub fn is_known(value: &str) -> bool {
 
 /// Makes `people` and `shown`, and counts the segments.
 pub async fn stage(engine: &Engine, attributes: BTreeMap<String, Home>, measure: &Measure) -> Result<Segments> {
-    let names: Vec<String> = attributes.keys().map(|name| quoted(name)).collect();
+    let names: Vec<String> = attributes.keys().map(|name| column(name)).collect();
     let bucket = |of: &str| format!("substr(md5(concat('{}:', {of})), 1, 2) AS bucket", measure.seed);
     let counted = match measure.unit {
         Unit::Subject => {
             engine.stage("people", &people(&attributes, &bucket("d.subject_id"))).await?;
             let own = names.iter().map(|name| format!(", p.{name}")).collect::<String>();
-            let canonical = canonical("i.");
-            let shown = format!(
-                "SELECT {canonical}, p.bucket{own} FROM impressions i JOIN people p ON i.subject_id = p.subject_id"
-            );
+            let log = log_columns("i.", measure);
+            let shown =
+                format!("SELECT {log}, p.bucket{own} FROM impressions i JOIN people p ON i.subject_id = p.subject_id");
             engine.view("shown", &shown).await?;
             "people"
         }
         Unit::Impression => {
             let row =
                 "coalesce(request_id, concat_ws('|', CAST(timestamp AS VARCHAR), item_id, CAST(position AS VARCHAR)))";
-            let own = names.iter().map(|name| format!(", coalesce(CAST({name} AS VARCHAR), '{UNKNOWN}') AS {name}"));
-            let shown =
-                format!("SELECT {}, {}{} FROM impressions", canonical(""), bucket(row), own.collect::<String>());
+            let own = attributes
+                .keys()
+                .map(|name| format!(", coalesce(CAST({} AS VARCHAR), '{UNKNOWN}') AS {}", quoted(name), column(name)));
+            let log = log_columns("", measure);
+            let shown = format!("SELECT {log}, {}{} FROM impressions", bucket(row), own.collect::<String>());
             engine.view("shown", &shown).await?;
             "shown"
         }
@@ -70,18 +71,31 @@ pub async fn stage(engine: &Engine, attributes: BTreeMap<String, Home>, measure:
     Ok(Segments { attributes, sizes, references })
 }
 
-/// The canonical columns of impressions.
-fn canonical(of: &str) -> String {
-    let columns = crate::evidence::columns::Role::Recommendations.columns().iter();
-    columns.map(|column| format!("{of}{0} AS {0}", column.name)).collect::<Vec<_>>().join(", ")
+/// The column of `people` and `shown` with an attribute, by a name that no column of the log or of a plan has.
+pub fn column(attribute: &str) -> String {
+    quoted(&label(attribute))
+}
+
+/// As [`column`], as results of plans name it.
+pub fn label(attribute: &str) -> String {
+    format!("segment {attribute}")
+}
+
+/// The canonical columns of impressions, and those within which comparisons are repeated.
+fn log_columns(of: &str, measure: &Measure) -> String {
+    let canonical = crate::evidence::columns::Role::Recommendations.columns().iter().map(|column| column.name);
+    let names: BTreeSet<&str> = canonical.chain(measure.within.iter().map(|at| at.value.as_str())).collect();
+    names.into_iter().map(|name| format!("{of}{0} AS {0}", quoted(name))).collect::<Vec<_>>().join(", ")
 }
 
 fn people(attributes: &BTreeMap<String, Home>, bucket: &str) -> String {
-    let of = |home: Home| attributes.iter().filter(move |(_, own)| **own == home).map(|(name, _)| quoted(name));
-    let known = |from: &'static str| move |name: String| format!(", coalesce({from}.{name}, '{UNKNOWN}') AS {name}");
+    let of = |home: Home| attributes.iter().filter(move |(_, own)| **own == home).map(|(name, _)| name);
+    let known = |from: &'static str| {
+        move |name: &String| format!(", coalesce({from}.{}, '{UNKNOWN}') AS {}", quoted(name), column(name))
+    };
     let mut joins = String::new();
     if of(Home::Subjects).next().is_some() {
-        let columns = of(Home::Subjects).map(|name| format!(", CAST({name} AS VARCHAR) AS {name}"));
+        let columns = of(Home::Subjects).map(|name| format!(", CAST({0} AS VARCHAR) AS {0}", quoted(name)));
         joins += &format!(
             " LEFT JOIN (SELECT subject_id{} FROM subjects) s ON d.subject_id = s.subject_id",
             columns.collect::<String>()
@@ -89,7 +103,7 @@ fn people(attributes: &BTreeMap<String, Home>, bucket: &str) -> String {
     }
     if of(Home::Log).next().is_some() {
         let columns = of(Home::Log).map(|name| {
-            let text = format!("CAST({name} AS VARCHAR)");
+            let (name, text) = (quoted(name), format!("CAST({} AS VARCHAR)", quoted(name)));
             format!(
                 ", CASE WHEN min({text}) = max({text}) THEN min({text}) WHEN min({text}) IS NOT NULL THEN '{SEVERAL}' END AS {name}"
             )
@@ -114,7 +128,7 @@ async fn sizes(
     let counts: Vec<String> = attributes
         .keys()
         .map(|name| {
-            let (column, label) = (quoted(name), literal(name));
+            let (column, label) = (column(name), literal(name));
             format!("SELECT {label} AS attribute, {column} AS value, count(*) AS n FROM {table} GROUP BY {column}")
         })
         .collect();

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{Engine, quoted};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::manifest::{SelectionOutcome, Unit};
 
@@ -105,7 +105,8 @@ async fn assess(
     columns: &BTreeMap<&str, String>,
 ) -> Result<BTreeMap<String, f64>> {
     let of = |table: &str| {
-        let own = columns.iter().map(|(name, column)| format!(", {table}{} AS {column}", quoted(name)));
+        let own =
+            columns.iter().map(|(name, column)| format!(", {table}{} AS {column}", super::segments::column(name)));
         own.collect::<String>()
     };
     let each = match question.unit {

@@ -201,7 +201,7 @@ impl Question<'_> {
 
     /// The attributes, each with its number and its name as SQL.
     fn columns(&self) -> impl Iterator<Item = (usize, String)> {
-        self.segments.attributes.keys().map(|name| quoted(name)).enumerate()
+        self.segments.attributes.keys().map(|name| super::segments::column(name)).enumerate()
     }
 
     /// `, columns` of every metric, whose id stands in for `{m}`.

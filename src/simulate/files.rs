@@ -10,6 +10,7 @@ use flate2::{Compression, GzBuilder, write::GzEncoder};
 
 use super::chance::Chance;
 use super::items::{CATEGORIES, Catalogue, Item};
+use super::offers::Offers;
 use super::people::{self, Subject};
 use super::plan::{self, HYBRID, POPULAR, Planned, READINGS, WEB};
 use super::truth::{Ledger, Truth};
@@ -46,7 +47,9 @@ pub fn write(options: &Options, folder: &Path) -> Result<Truth> {
     put(&folder.join("subjects.csv"), subjects_table(&subjects).as_bytes())?;
     put(&folder.join("consent.csv"), consent_table(&subjects).as_bytes())?;
     put(&folder.join("items.jsonl"), items_table(&catalogue).as_bytes())?;
-    Log { options, subjects: &subjects, catalogue: &catalogue }.write(&log, &planned, &mut ledger)?;
+    let chance = Chance::new(options.seed, 7);
+    let offers = Offers::draw(options, &catalogue);
+    Log { options, subjects: &subjects, catalogue: &catalogue, offers, chance }.write(&log, &planned, &mut ledger)?;
     let truth = ledger.close(options);
     let mut text = serde_json::to_string_pretty(&truth).map_err(|e| Error::Internal(e.to_string()))?;
     text.push('\n');
@@ -138,12 +141,15 @@ struct Log<'a> {
     options: &'a Options,
     subjects: &'a [Subject],
     catalogue: &'a Catalogue,
+    offers: Offers<'a>,
+    chance: Chance,
 }
 
-/// Items, clicks, orders and revenue of one decision, each a list in the order of the items.
+/// Items, prices, clicks, orders and revenue of one decision, each a list in the order of the items.
 #[derive(Default)]
 struct Lists {
     items: String,
+    prices: String,
     clicks: String,
     orders: String,
     revenue: String,
@@ -151,14 +157,13 @@ struct Lists {
 
 impl Log<'_> {
     /// Writes a file per month. `planned` is in the order of time.
-    fn write(&self, folder: &Path, planned: &[Planned], ledger: &mut Ledger) -> Result<()> {
-        let mut chance = Chance::new(self.options.seed, 7);
+    fn write(mut self, folder: &Path, planned: &[Planned], ledger: &mut Ledger) -> Result<()> {
         let months = ["2026-03", "2026-04", "2026-05"];
         let paths = months.map(|month| folder.join(format!("{month}.csv.gz")));
         let mut files = Vec::new();
         for path in &paths {
             let mut file = create(path)?;
-            let header = "request,served_at,customer,model,items,clicks,orders,revenue,inputs,country\n";
+            let header = "request,served_at,customer,model,items,prices,clicks,orders,revenue,inputs,country\n";
             file.write_all(header.as_bytes()).map_err(|e| Error::io(path, "write", &e))?;
             files.push(file);
         }
@@ -166,15 +171,16 @@ impl Log<'_> {
             let subject = &self.subjects[decision.subject as usize];
             let reading = &READINGS[usize::from(decision.reading)];
             let served = stamp(decision.time, subject.jurisdiction == "DE");
-            let Lists { items, clicks, orders, revenue } = self.outcome(subject, reading.strategy, &mut chance, ledger);
+            let lists = self.outcome(subject, decision.time, reading.strategy, ledger);
+            let Lists { items, prices, clicks, orders, revenue } = lists;
             // The manifest names the jurisdiction of rows that name none.
-            let silent = chance.per_mille(50) && subject.jurisdiction == "DE";
+            let silent = self.chance.per_mille(50) && subject.jurisdiction == "DE";
             let country = if silent { "" } else { subject.jurisdiction };
             let (customer, model, inputs) = (customer(decision.subject as usize), reading.strategy, reading.inputs);
             let at = months.iter().position(|month| served.starts_with(month)).unwrap_or(months.len() - 1);
             writeln!(
                 files[at],
-                "r{number:06},{served},{customer},{model},{items},{clicks},{orders},{revenue},{inputs},{country}"
+                "r{number:06},{served},{customer},{model},{items},{prices},{clicks},{orders},{revenue},{inputs},{country}"
             )
             .map_err(|e| Error::io(&paths[at], "write", &e))?;
         }
@@ -185,7 +191,7 @@ impl Log<'_> {
         Ok(())
     }
 
-    fn outcome(&self, subject: &Subject, strategy: &'static str, chance: &mut Chance, ledger: &mut Ledger) -> Lists {
+    fn outcome(&mut self, subject: &Subject, time: i64, strategy: &'static str, ledger: &mut Ledger) -> Lists {
         let taste = (strategy != POPULAR).then_some(subject.taste);
         let skill = match strategy {
             HYBRID => 1_080,
@@ -195,22 +201,33 @@ impl Log<'_> {
         };
         // Per thousand millions; what is left to divide by is divided last, with the position.
         let willing = CLICK * skill * subject.eagerness / 1_000 * subject.planted(self.options.clean) / 1_000;
+        let chance = &mut self.chance;
+        let mut items = self.catalogue.choose(LENGTH_OF_LIST, taste, chance);
+        let outcomes = POSITION.map(|position| {
+            let click = chance.per_million(willing * position / 1_000_000);
+            (click, chance.per_mille(ORDER) && click)
+        });
+        let exchanged = self.offers.exchange(strategy, &mut items, |place| outcomes[place].1);
         let (mut clicks, mut orders, mut revenue) = (0, 0, 0);
         let mut lists = Lists::default();
-        for (position, item) in self.catalogue.choose(LENGTH_OF_LIST, taste, chance).into_iter().enumerate() {
-            let click = chance.per_million(willing * POSITION[position] / 1_000_000);
-            let order = chance.per_mille(ORDER) && click;
-            let paid = if order { self.catalogue.items[item].price } else { 0 };
+        for (position, (item, (click, order))) in items.iter().copied().zip(outcomes).enumerate() {
+            let Item { provider, price, .. } = self.catalogue.items[item];
+            let (shown_at, dearer) = self.offers.price(item, time, subject, strategy);
+            // Offers move what is shown; the books are kept at list prices.
+            let paid = if order { price } else { 0 };
             let between = if position == 0 { "" } else { "|" };
             let paid_text = if order { money(paid) } else { "0".to_owned() };
             let _ = write!(lists.items, "{between}{}", Item::id(item));
+            let _ = write!(lists.prices, "{between}{}", money(shown_at));
             let _ = write!(lists.clicks, "{between}{}", u8::from(click));
             let _ = write!(lists.orders, "{between}{}", u8::from(order));
             let _ = write!(lists.revenue, "{between}{paid_text}");
             clicks += u64::from(click);
             orders += u64::from(order);
             revenue += paid;
+            ledger.offered.show(strategy, provider, dearer);
         }
+        ledger.offered.exchange(exchanged);
         ledger.outcome(subject, strategy, clicks, orders, revenue);
         lists
     }

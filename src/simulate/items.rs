@@ -21,7 +21,7 @@ const PRICES: [(u64, u64); 8] = [(15, 60), (25, 90), (30, 120), (30, 110), (60, 
 const ITEMS: usize = 400;
 
 /// An article.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Item {
     pub provider: &'static str,
     /// Index into [`CATEGORIES`].
@@ -46,20 +46,22 @@ pub struct Catalogue {
 impl Catalogue {
     pub fn draw(seed: u64) -> Self {
         let mut chance = Chance::new(seed, 2);
-        let own_label_first = |n: u64| if n < 4 { 0 } else { 1 + (n as usize - 4) % (PROVIDERS.len() - 1) };
-        let items: Vec<Item> = (0..ITEMS)
+        let mut lots = Vec::with_capacity(ITEMS);
+        let mut items: Vec<Item> = (0..ITEMS)
             .map(|index| {
                 let category = index % CATEGORIES.len();
                 let (low, high) = PRICES[category];
                 let price = (low + chance.below(high - low)) * 100 + 90;
-                Item { provider: PROVIDERS[own_label_first(chance.below(13))], category, price }
+                lots.push(chance.below(1_000));
+                Item { provider: "", category, price }
             })
             .collect();
+        deal(&mut items, &lots);
         let mut shelves = vec![Vec::new(); CATEGORIES.len() + 1];
         for (index, item) in items.iter().enumerate() {
             for shelf in [item.category, CATEGORIES.len()] {
                 let sum = shelves[shelf].last().map_or(0, |(_, sum)| *sum);
-                shelves[shelf].push((index, sum + 100_000 / (index as u64 + 12)));
+                shelves[shelf].push((index, sum + popularity(index)));
             }
         }
         Self { items, shelves }
@@ -81,5 +83,26 @@ impl Catalogue {
             }
         }
         chosen
+    }
+}
+
+/// How often an article is drawn, relative to others.
+fn popularity(index: usize) -> u64 {
+    100_000 / (index as u64 + 12)
+}
+
+/// Deals the articles, from the most popular down and one to each provider a round, so that all have as many and, as
+/// far as it goes, as popular ones: whoever has the least popular so far has the first choice; where two have the same,
+/// the lot decides.
+fn deal(items: &mut [Item], lots: &[u64]) {
+    let mut held = PROVIDERS.map(|provider| (0, provider));
+    for (round, articles) in items.chunks_mut(PROVIDERS.len()).enumerate() {
+        let first = round * PROVIDERS.len();
+        let mut order: Vec<usize> = (0..PROVIDERS.len()).collect();
+        order.sort_by_key(|provider| (held[*provider].0, lots[first + provider], *provider));
+        for (place, (article, provider)) in articles.iter_mut().zip(order).enumerate() {
+            article.provider = held[provider].1;
+            held[provider].0 += popularity(first + place);
+        }
     }
 }

@@ -7,12 +7,13 @@
 //!
 //! The shop means well. `home-hybrid` combines what people did on the web and in stores, for those who granted the
 //! combination; `web-behaviour` serves those who granted the web; `popular` profiles nobody and serves the rest. What
-//! goes wrong is in `plan`, what people agreed to in `biography`.
+//! goes wrong is in `plan` and, with prices and providers, in `offers`; what people agreed to is in `biography`.
 
 mod biography;
 mod chance;
 mod files;
 mod items;
+mod offers;
 mod people;
 mod plan;
 #[cfg(test)]

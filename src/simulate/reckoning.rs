@@ -22,6 +22,8 @@ pub struct Shop {
     pub decisions: Vec<Row>,
     pub consent: BTreeMap<String, Vec<Row>>,
     pub subjects: BTreeMap<String, Row>,
+    /// Provider and list price of each item.
+    pub items: BTreeMap<String, (String, f64)>,
 }
 
 fn rows(text: &str) -> Vec<Row> {
@@ -63,10 +65,16 @@ pub fn read(folder: &Path) -> Shop {
         consent.entry(row["subject_id"].clone()).or_default().push(row);
     }
     let subjects = rows(&files["subjects.csv"]).into_iter().map(|row| (row["subject_id"].clone(), row)).collect();
-    Shop { manifest, policy, map, decisions: log.flat_map(|(_, text)| rows(text)).collect(), consent, subjects }
+    let items = files["items.jsonl"].lines().map(|line| {
+        let item: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| item[key].as_str().unwrap().to_owned();
+        (text("item_id"), (text("provider"), item["price"].as_f64().unwrap()))
+    });
+    let items = items.collect();
+    Shop { manifest, policy, map, decisions: log.flat_map(|(_, text)| rows(text)).collect(), consent, subjects, items }
 }
 
-fn time(text: &str) -> DateTime<Utc> {
+pub fn time(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().into()
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::reckoning::{Row, Shop, contents, read, recount};
+use super::plan::{HYBRID, POPULAR, WEB};
+use super::reckoning::{Row, Shop, contents, read, recount, time};
 use super::truth::{Expectation, Segment, Truth};
 use super::{EFFECTIVE, Options, write};
 
@@ -81,13 +82,83 @@ fn outcomes(shop: &Shop, truth: &Truth) {
         let sum = |column: &str| -> f64 {
             rows.iter().flat_map(|row| row[column].split('|')).map(|cell| cell.parse::<f64>().unwrap()).sum()
         };
-        let lengths = rows.iter().flat_map(|row| ["items", "clicks", "orders", "revenue"].map(|c| &row[c]));
+        let lengths = rows.iter().flat_map(|row| ["items", "prices", "clicks", "orders", "revenue"].map(|c| &row[c]));
         assert!(lengths.into_iter().all(|cell| cell.split('|').count() == 10));
         let customers: BTreeSet<&String> = rows.iter().map(|row| &row["customer"]).collect();
         assert_eq!((rows.len(), customers.len()), (told.decisions as usize, told.subjects as usize));
         assert_eq!((sum("clicks"), sum("orders")), (told.clicks as f64, told.conversions as f64));
         assert!((sum("revenue") - told.revenue).abs() < 0.001);
     }
+}
+
+/// A day has one price of an item, near its list price, and what is planted is all that differs from it.
+fn prices(shop: &Shop, truth: &Truth) {
+    let (mut today, mut dearer) = (BTreeMap::new(), Vec::new());
+    let mut counts = vec![0; truth.surcharges.len()];
+    for row in &shop.decisions {
+        let subject = &shop.subjects[&row["customer"]];
+        let told = |s: &super::truth::Surcharge| s.strategy == row["model"] && subject[&s.attribute] == s.value;
+        let planted = truth.surcharges.iter().position(told);
+        for (item, price) in row["items"].split('|').zip(row["prices"].split('|')) {
+            let (day, price) = (time(&row["served_at"]).date_naive(), price.parse::<f64>().unwrap());
+            if let Some(at) = planted {
+                counts[at] += 1;
+                dearer.push((item, day, price / truth.surcharges[at].ratio));
+                continue;
+            }
+            assert_eq!(*today.entry((item, day)).or_insert(price), price, "{item} on {day}");
+            assert!((price / shop.items[item].1 - 1.0).abs() < 0.021, "{item} on {day}: {price}");
+        }
+    }
+    let mut compared = 0;
+    for (item, day, price) in dearer {
+        let Some(others) = today.get(&(item, day)) else { continue };
+        assert!((price - others).abs() < 0.006, "{item} on {day}: {price} and {others}");
+        compared += 1;
+    }
+    assert_eq!(counts, truth.surcharges.iter().map(|s| s.impressions).collect::<Vec<_>>());
+    assert_eq!(compared > 0, !truth.options.clean);
+}
+
+/// Each provider's share of the attention and of the impressions under one strategy, over its share of the catalogue.
+fn exposures(shop: &Shop, strategy: &str) -> BTreeMap<String, (f64, u64)> {
+    let listed = |provider: &str| shop.items.values().filter(|(of, _)| of == provider).count() as f64;
+    let (mut shown, mut all) = (BTreeMap::<String, (f64, u64)>::new(), 0.0);
+    for row in shop.decisions.iter().filter(|row| row["model"] == strategy) {
+        for (place, item) in row["items"].split('|').enumerate() {
+            let attention = 1.0 / (place as f64 + 2.0).log2();
+            let sum = shown.entry(shop.items[item].0.clone()).or_default();
+            *sum = (sum.0 + attention, sum.1 + 1);
+            all += attention;
+        }
+    }
+    let over_catalogue = |name: &str, attention: f64| attention / all * shop.items.len() as f64 / listed(name);
+    shown.into_iter().map(|(name, (sum, n))| (name.clone(), (over_catalogue(&name, sum), n))).collect()
+}
+
+fn impressions_of_providers(shop: &Shop, truth: &Truth) {
+    for told in &truth.placements {
+        assert_eq!(exposures(shop, &told.strategy)[&told.provider].1, told.impressions);
+        assert!(told.exchanged > 0);
+    }
+    assert_eq!(truth.placements.is_empty(), truth.options.clean);
+}
+
+/// Providers whose share of attention is not near their share of the catalogue, or what is planted of that.
+fn misplaced(shop: &Shop, truth: &Truth) -> Vec<String> {
+    let mut misplaced = Vec::new();
+    for strategy in [HYBRID, WEB, POPULAR] {
+        let exposures = exposures(shop, strategy);
+        assert_eq!(exposures.len(), 10);
+        for (provider, (ratio, _)) in exposures {
+            let planted = truth.placements.iter().find(|p| p.strategy == strategy && p.provider == provider);
+            let near = ratio / planted.map_or(1.0, |told| told.ratio);
+            if !(0.9..=1.1).contains(&near) {
+                misplaced.push(format!("{provider} under {strategy}: {ratio:.3}"));
+            }
+        }
+    }
+    misplaced
 }
 
 #[test]
@@ -98,10 +169,14 @@ fn the_truth_is_what_a_second_reckoning_finds_in_the_files() {
     let truth = write(&options, &small).unwrap();
     recount(&read(&small), &truth);
     outcomes(&read(&small), &truth);
+    prices(&read(&small), &truth);
+    impressions_of_providers(&read(&small), &truth);
 
     let truth = write(&Options { clean: true, ..options }, &clean).unwrap();
     recount(&read(&clean), &truth);
     outcomes(&read(&clean), &truth);
+    prices(&read(&clean), &truth);
+    impressions_of_providers(&read(&clean), &truth);
     assert_eq!(truth.planted, super::truth::Planted::default());
     let judged = truth.joins.iter().map(|j| &j.judged).chain(truth.data_uses.iter().map(|u| &u.judged));
     let mut judged = judged.collect::<Vec<_>>().into_iter();
@@ -128,6 +203,8 @@ fn the_committed_shop_is_what_the_default_options_give() {
     assert_eq!(shop.policy.value.effective.unwrap().timestamp(), EFFECTIVE);
     recount(&shop, &truth);
     outcomes(&shop, &truth);
+    prices(&shop, &truth);
+    impressions_of_providers(&shop, &truth);
     // Enough of each defect that finding it is no accident.
     let planted = &truth.planted;
     let all = [
@@ -144,12 +221,14 @@ fn the_committed_shop_is_what_the_default_options_give() {
 }
 
 #[test]
-fn the_committed_log_shows_what_the_truth_says_of_segments() {
+fn the_committed_log_shows_what_the_truth_says_of_segments_and_providers() {
     let folder = tempfile::tempdir().unwrap();
     for clean in [false, true] {
         let path = folder.path().join(clean.to_string());
         let truth = write(&Options { clean, ..Options::default() }, &path).unwrap();
-        assert_eq!(surprises(&read(&path), &truth), Vec::<String>::new(), "clean: {clean}");
+        let shop = read(&path);
+        assert_eq!(surprises(&shop, &truth), Vec::<String>::new(), "clean: {clean}");
+        assert_eq!(misplaced(&shop, &truth), Vec::<String>::new(), "clean: {clean}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::offers::Offered;
 use super::people::Subject;
 use super::plan::{Defect, GRACE, HYBRID, Reading, UNDECLARED, UNMAPPED, Use};
 use super::rights::{Context, Right, Rights};
@@ -27,6 +28,10 @@ pub struct Truth {
     pub unmapped: Vec<Unmapped>,
     /// Clicks per impression under [`HYBRID`], segment by segment. What is expected holds at the default size.
     pub segments: Vec<Segment>,
+    /// Who is shown higher prices; none in a clean shop.
+    pub surcharges: Vec<Surcharge>,
+    /// Whose articles are favoured, and at whose cost; none in a clean shop.
+    pub placements: Vec<Placement>,
 }
 
 /// What one strategy did.
@@ -141,6 +146,30 @@ pub struct Segment {
     pub clicks: u64,
 }
 
+/// People who are shown a higher price than others for the same item on the same day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Surcharge {
+    pub strategy: String,
+    pub attribute: String,
+    pub value: String,
+    /// Their price over that of the others, but for rounding to hundredths.
+    pub ratio: f64,
+    pub impressions: u64,
+}
+
+/// A provider whose share of what is shown was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Placement {
+    pub strategy: String,
+    pub provider: String,
+    /// Its share over its share of the catalogue, as planted. Popularity moves it, as it does other providers', by up to
+    /// a tenth, and what was bought was left in its place.
+    pub ratio: f64,
+    pub impressions: u64,
+    /// Impressions that one provider lost to the other.
+    pub exchanged: u64,
+}
+
 /// What an audit is to say of a segment, with a floor of 0.8 and cells of 30 subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -253,6 +282,7 @@ pub struct Ledger {
     unmapped: BTreeMap<&'static str, Count>,
     joins: BTreeMap<(&'static str, [&'static str; 2], bool), Tally>,
     uses: BTreeMap<(&'static str, &'static str, &'static str), Tally>,
+    pub offered: Offered,
 }
 
 impl Ledger {
@@ -345,6 +375,8 @@ impl Ledger {
             undeclared: undeclared.into_iter().collect(),
             unmapped: unmapped.collect(),
             segments: self.segments.iter().map(|(of, outcome)| segment(*of, outcome, options.clean)).collect(),
+            surcharges: if options.clean { Vec::new() } else { self.offered.surcharges() },
+            placements: if options.clean { Vec::new() } else { self.offered.placements() },
         }
     }
 }

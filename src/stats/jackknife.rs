@@ -175,4 +175,47 @@ mod tests {
             assert!((covered + f64::from(rejected) / f64::from(samples) - 1.0).abs() < 1e-9);
         }
     }
+
+    /// The same standard error as that of a Poisson bootstrap over people (every person drawn Poisson(1) times, 1,000
+    /// times over), for a smooth statistic with a skewed benefit: the ratio of two means.
+    #[test]
+    fn groups_tell_what_a_poisson_bootstrap_over_people_tells() {
+        let mut rng = ChaCha8Rng::seed_from_u64(23);
+        let mut uniform = move || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let people: Vec<[f64; 4]> = (0..3_000)
+            .map(|person| {
+                let (rows, mut sums) = (1.0 + (uniform() * 9.0).floor(), [0.0; 4]);
+                let spent = if uniform() < 0.2 { rows * (uniform() * 4.0).exp() } else { 0.0 };
+                let side = if person % 3 == 0 { 0 } else { 2 };
+                (sums[side], sums[side + 1]) = (rows, spent);
+                sums
+            })
+            .collect();
+        let statistic = |s: &[f64]| (s[3] > 0.0).then(|| s[1] / s[0] / (s[3] / s[2]));
+        let mut groups = vec![vec![0.0; 4]; 256];
+        for person in &people {
+            let group = &mut groups[(uniform() * 256.0) as usize];
+            group.iter_mut().zip(person).for_each(|(sum, own)| *sum += own);
+        }
+        let found = jackknife(&groups, Scale::Log, statistic).unwrap();
+        let draws: Vec<f64> = (0..1_000)
+            .map(|_| {
+                let mut sums = [0.0; 4];
+                for person in &people {
+                    // Poisson(1), by inversion.
+                    let (mut times, mut term, mut left) = (0.0, (-1.0_f64).exp(), uniform());
+                    while left > term && times < 20.0 {
+                        left -= term;
+                        times += 1.0;
+                        term /= times;
+                    }
+                    sums.iter_mut().zip(person).for_each(|(sum, own)| *sum += times * own);
+                }
+                statistic(&sums).unwrap().ln()
+            })
+            .collect();
+        let mean = draws.iter().sum::<f64>() / 1_000.0;
+        let bootstrap = (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / 999.0).sqrt();
+        assert!((found.se / bootstrap - 1.0).abs() < 0.12, "{} and {bootstrap}", found.se);
+    }
 }

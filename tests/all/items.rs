@@ -19,7 +19,7 @@ measure:
   min_cell: 10
   segments: [{ attribute: sex, reference: m }]
   item_groups:
-    - { attribute: side, target: catalogue }
+    - { attribute: side, by_segment: true, target: catalogue }
   position_model: log2
 evidence:
   subjects: { path: subjects.csv }

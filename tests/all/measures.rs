@@ -394,3 +394,58 @@ fn metrics_that_cannot_be_measured_are_refused() {
     refused("  intersections: 4\n", &["`measure.intersections` is 4; expected 1, 2 or 3"]);
     refused("  cutoff: 0\n", &["`measure.cutoff` is 0; expected 1 or more"]);
 }
+
+/// The first place is 1 or, throughout, 0: measures of lists are the same.
+#[test]
+fn a_log_that_counts_places_from_zero_is_read_as_such() {
+    let log = |first: usize| {
+        let mut log = "request_id,timestamp,subject_id,item_id,position,strategy,relevant\n".to_owned();
+        for person in 0..60 {
+            for (place, relevant) in LISTS[person % 5].iter().enumerate() {
+                let position = place + first;
+                log += &format!("r{person},2026-03-01T00:00:00Z,p{person},i{place},{position},s,{relevant}\n");
+            }
+        }
+        log
+    };
+    let people = (0..60).map(|person| format!("p{person},{}\n", ["a", "b"][person % 2]));
+    let subjects = format!("subject_id,group\n{}", people.collect::<String>());
+    let measure = "  segments: [{ attribute: group, reference: a }]\n  metrics: [ndcg, mrr]\n";
+    let (one, zero) = (record(measure, &subjects, &log(1)), record(measure, &subjects, &log(0)));
+    assert_eq!(facts(&one, "outcome_parity"), facts(&zero, "outcome_parity"));
+    near(&parity(&one, "s", "ndcg", &json!({"group": "a"}))["rate"]["estimate"], NDCG.iter().sum::<f64>() / 5.0);
+}
+
+/// An attribute may be called as a column of the log or of a plan is.
+#[test]
+fn attributes_may_be_called_anything() {
+    let random = random(7);
+    let (subjects, log) = random.files();
+    let log = log.replacen("item_id", "item_id,position", 1);
+    let log: String = log
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match line.split(',').collect::<Vec<_>>()[..] {
+            [request, at, subject, item, ref rest @ ..] if row > 0 => {
+                format!("{request},{at},{subject},{item},{},{}\n", row % 4 + 1, rest.join(","))
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let plain = record("  segments: [{ attribute: age, reference: old }]\n  min_cell: 10\n", &subjects, &log);
+    for name in ["strategy", "bucket", "within", "value", "click_n", "position", "Group by \"x\""] {
+        let called = format!("  segments: [{{ attribute: '{name}', reference: old }}]\n  min_cell: 10\n");
+        let header = if name.contains('"') { "\"Group by \"\"x\"\"\"" } else { name };
+        let renamed = record(&called, &subjects.replacen("age", header, 1), &log);
+        for kind in ["outcome_parity", "conditional_parity", "inequality"] {
+            let (was, is) = (facts(&plain, kind), facts(&renamed, kind));
+            assert!(!was.is_empty() && was.len() == is.len(), "{kind} by {name}");
+            for (was, is) in was.iter().zip(is) {
+                assert_eq!(
+                    (&was["ratio"], &was["adjusted"], &was["theil_t"]),
+                    (&is["ratio"], &is["adjusted"], &is["theil_t"])
+                );
+            }
+        }
+    }
+}

@@ -416,3 +416,26 @@ fn counts_and_intervals_agree_with_pandas_and_statsmodels() {
     assert_interval(&feature["ratio"], (ratio, 0.8669197272180654, 1.7423194982817347), "katz");
     assert!((feature["p_value"].as_f64().unwrap() - 0.24608346327734498).abs() < 1e-9);
 }
+
+/// obp 0.4.1 on the same files: `OpenBanditDataset.calc_on_policy_policy_value_estimate(behavior_policy, campaign)`, and the
+/// mean `reward` at each `position` of `OpenBanditDataset(behavior_policy, campaign).obtain_batch_bandit_feedback()`.
+#[test]
+fn values_of_both_policies_are_those_of_obp() {
+    for (strategy, campaign, value, by_position) in [
+        ("random", "all", 0.0038, [0.0039133052378085495, 0.004103165298944901, 0.0033680342927127987]),
+        ("random", "men", 0.0046, [0.0030450669914738123, 0.006493506493506494, 0.004206730769230769]),
+        ("random", "women", 0.0046, [0.0045058576148993695, 0.004445761707172495, 0.004852896572641796]),
+        ("bts", "all", 0.0042, [0.003271861986912552, 0.004522158577027435, 0.004817825956037338]),
+        ("bts", "men", 0.0069, [0.008984725965858042, 0.006437768240343348, 0.00529567519858782]),
+        ("bts", "women", 0.0046, [0.005170316301703163, 0.00505952380952381, 0.003579952267303103]),
+    ] {
+        let rate = |position: &str| {
+            let fact = fact_of(&group(strategy, "campaign", position), campaign);
+            fact["rate"]["estimate"].as_f64().unwrap()
+        };
+        assert!((rate("") - value).abs() < 1e-12, "{strategy} {campaign}");
+        for (position, expected) in ["1", "2", "3"].into_iter().zip(by_position) {
+            assert!((rate(position) - expected).abs() < 1e-12, "{strategy} {campaign} {position}");
+        }
+    }
+}

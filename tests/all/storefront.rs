@@ -188,6 +188,64 @@ fn each_planted_ratio_lies_in_its_interval_and_gets_its_verdict() {
     }
 }
 
+/// Prices are whole hundredths, and the interval of a ratio that nothing else moves is finer than that.
+const ROUNDING: f64 = 1e-4;
+
+fn holds(interval: &Value, planted: f64, slack: f64) -> bool {
+    let (low, high) = (interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap());
+    low - slack <= planted && planted <= high + slack
+}
+
+#[test]
+fn the_surcharge_is_found_where_it_is_and_nowhere_else() {
+    let (truth, run) = (truth(), storefront());
+    let [told] = truth["surcharges"].as_array().unwrap().as_slice() else { panic!("one surcharge: {truth}") };
+    let attribute = told["attribute"].as_str().unwrap();
+    let is_told = |fact: &Value| fact["strategy"] == told["strategy"] && fact["segment"][attribute] == told["value"];
+    let same = |fact: &&Value| fact["measure"] == "same_item_price" && fact["comparison"] == "compared";
+    let mut found = 0;
+    for fact in run.facts("price_parity").filter(same) {
+        found += usize::from(is_told(fact));
+        let planted = if is_told(fact) { told["ratio"].as_f64().unwrap() } else { 1.0 };
+        assert!(holds(&fact["ratio"], planted, ROUNDING), "{fact}");
+    }
+    assert_eq!(found, 1);
+    let failures = run.failures();
+    assert_eq!(failures["same-item-price"].len(), 1);
+    // What is dearer by 4 % is less often below its list price, too.
+    for rule in ["same-item-price", "discount-parity"] {
+        assert!(failures[rule].iter().all(|fact| is_told(fact)), "{rule}: {:?}", failures[rule]);
+    }
+}
+
+#[test]
+fn the_provider_pushed_out_is_found_and_no_other() {
+    let (truth, run) = (truth(), storefront());
+    let everyone = |fact: &&Value| fact["segment"] == serde_json::json!({});
+    let placements = truth["placements"].as_array().unwrap();
+    let told_of = |fact: &Value| {
+        placements
+            .iter()
+            .find(|told| told["strategy"] == fact["strategy"] && told["provider"] == fact["item_group"])
+            .map(|told| told["ratio"].as_f64().unwrap())
+    };
+    for told in placements {
+        let of = |fact: &&Value| fact["strategy"] == told["strategy"] && fact["item_group"] == told["provider"];
+        let fact = run.facts("exposure_parity").filter(everyone).find(of).unwrap();
+        assert_eq!(fact["impressions"], told["impressions"]);
+        assert!(holds(&fact["ratio"], told["ratio"].as_f64().unwrap(), 0.0), "{fact}");
+    }
+    assert_eq!(run.facts("exposure_parity").filter(everyone).filter(|fact| told_of(fact).is_some()).count(), 2);
+    // All others are near their share of the catalogue: no verdict but this one.
+    let judged: Vec<(&Value, Option<f64>)> = run
+        .findings()
+        .filter(|finding| finding["rule"] == "item-exposure")
+        .map(|finding| (&finding["status"], &run.record["facts"][finding["fact"].as_u64().unwrap() as usize]))
+        .map(|(status, fact)| (status, told_of(fact)))
+        .collect();
+    assert_eq!(judged, [(&Value::from("fail"), Some(0.5))]);
+}
+
 /// The shop sends everyone who said no to `popular`, but for the planted use after a withdrawal.
 #[test]
 fn those_who_said_no_are_served_without_a_profile_but_for_the_planted_ones() {
@@ -216,18 +274,23 @@ fn nothing_else_fails() {
         "unknown-consent",
         "non-consented-join",
         "outcome-four-fifths",
+        "gap-within-strata",
+        "same-item-price",
+        "discount-parity",
+        "item-exposure",
     ]);
     // The most favoured segment is not the reference by chance alone, so only the segment served worse may fail here.
     assert!(rules.difference(&planted).all(|rule| *rule == "reference-served-worse"), "{rules:?}");
     assert!(planted.is_subset(&rules), "{rules:?}");
-    for rule in ["outcome-four-fifths", "reference-served-worse"] {
+    for rule in ["outcome-four-fifths", "reference-served-worse", "gap-within-strata"] {
         for fact in failures.get(rule).into_iter().flatten() {
             assert_eq!(fact["segment"]["age_band"], "65+", "{fact}");
         }
     }
     assert!(failures["non-consented-join"].iter().all(|f| f["strategy"] == "home-hybrid"));
     // The fallback for those who said no came out clean.
-    let of_popular = failures.iter().filter(|(rule, _)| !rule.starts_with("outcome")).flat_map(|(_, facts)| facts);
+    let of_clicks = ["outcome-four-fifths", "reference-served-worse", "gap-within-strata"];
+    let of_popular = failures.iter().filter(|(rule, _)| !of_clicks.contains(rule)).flat_map(|(_, facts)| facts);
     assert!(of_popular.clone().count() > 0 && of_popular.into_iter().all(|fact| fact["strategy"] != "popular"));
     assert_eq!(run.output.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&run.output.stderr);
@@ -243,6 +306,10 @@ fn a_clean_shop_passes() {
     assert_eq!(run.failures(), BTreeMap::new());
     assert_eq!(run.output.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.output.stderr));
     assert_eq!(run.record["verdict"]["status"], "passed");
+    // Prices and providers were compared: passing is not for want of a look.
+    for kind in ["price_parity", "exposure_parity", "conditional_parity"] {
+        assert!(run.facts(kind).filter(|fact| fact["comparison"] == "compared").count() > 20, "{kind}");
+    }
     let _ = std::fs::remove_dir_all(shop);
 }
 

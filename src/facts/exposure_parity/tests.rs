@@ -15,7 +15,7 @@ fn placed<T>(value: T) -> At<T> {
 }
 
 fn asked(target: Target) -> ItemGroup {
-    ItemGroup { attribute: placed("side".into()), target: placed(target), reference: None }
+    ItemGroup { attribute: placed("side".into()), target: placed(target), reference: None, by_segment: true }
 }
 
 fn groups() -> Groups {

@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::parity::title;
+use super::tiers::{Tiers, bounds, said, severity, summarise, worst};
 use super::view::{MANY, Row, States, rows};
 use crate::facts::conditional_parity::{ConditionalParity, Gap, Part, Simpson};
 use crate::facts::outcome_parity::Comparison;
-use crate::facts::{Fact, FactKind, attributes};
+use crate::facts::{Fact, attributes};
 use crate::outputs::charts::{Piece, Scale, Whisker, axis, pieces, whisker};
 use crate::outputs::text;
-use crate::playbook::Verdict;
 use crate::record::Record;
 
 #[derive(Debug, Serialize)]
 pub struct Conditions<'a> {
-    pub groups: Vec<Group<'a>>,
+    pub groups: Tiers<Group<'a>>,
     /// Comparisons that are turned round under equal conditions, the certain ones first.
     pub reversed: Vec<String>,
 }
@@ -25,12 +26,17 @@ pub struct Conditions<'a> {
 /// One chart: a metric by an attribute.
 #[derive(Debug, Serialize)]
 pub struct Group<'a> {
-    pub metric: &'a str,
+    /// In words, e.g. `clicks per impression`.
+    pub metric: String,
     pub by: String,
     pub state: &'static str,
+    /// How many rows have each verdict.
+    pub summary: String,
     pub closed: bool,
     pub axis: String,
     pub sections: Vec<Section<'a>>,
+    /// Sections without a failure beside some with one.
+    pub folded: Vec<Section<'a>>,
 }
 
 /// The same conditions in one strategy, or in all.
@@ -40,6 +46,8 @@ pub struct Section<'a> {
     /// What is held equal, e.g. `position and strategy`.
     pub held: String,
     pub reference: String,
+    /// The worst verdict in it.
+    pub state: &'static str,
     pub pairs: Vec<Pair<'a>>,
     /// Segments that are not compared.
     pub others: Vec<Row<'a, ConditionalParity>>,
@@ -79,25 +87,24 @@ pub fn conditions<'a>(record: &'a Record, states: &States) -> Conditions<'a> {
         all.iter().map(|row| row.fact).filter(|fact| fact.simpson != Simpson::None).collect();
     turned.sort_by_key(|fact| fact.simpson != Simpson::Certain);
     let reversed = turned.into_iter().map(turn).collect();
-    let bounds = bounds(record);
-    let many = all.len() > MANY;
+    let fold = all.len() > MANY;
     let mut groups: BTreeMap<(String, &str), Vec<Row<'a, ConditionalParity>>> = BTreeMap::new();
     for row in all {
         let by = row.fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
         groups.entry((by, &row.fact.metric)).or_default().push(row);
     }
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .map(|((by, metric), rows)| {
-            let worst = rows.iter().filter_map(|row| Some((states.rank(row.index)?, row.state))).max();
-            let closed = many && worst.is_none_or(|(verdict, _)| verdict <= Verdict::Pass);
-            let state = worst.map_or("none", |(_, state)| state);
-            let (axis, sections) = sections(rows, &bounds, states);
-            (worst, Group { metric, by, state, closed, axis, sections })
-        })
-        .collect();
-    groups.sort_by_key(|(worst, _)| Reverse(worst.map(|(verdict, _)| verdict)));
-    Conditions { groups: groups.into_iter().map(|(_, group)| group).collect(), reversed }
+    let group = |((by, metric), rows): ((String, &str), Vec<Row<'a, ConditionalParity>>)| {
+        let words: Vec<_> = rows.iter().map(|row| said(row.fact.comparison, row.state)).collect();
+        let state = worst(words.iter().map(|(state, _)| *state));
+        let bounds = bounds(record, rows.iter().map(|row| row.index));
+        let (axis, sections) = sections(rows, &bounds, states);
+        let open = fold && state == "fail";
+        let (sections, folded) = sections.into_iter().partition(|section| !open || section.state == "fail");
+        let (summary, closed) = (summarise(words.into_iter()), fold && state == "inconclusive");
+        Group { metric: title(metric), by, state, summary, closed, axis, sections, folded }
+    };
+    let groups = groups.into_iter().map(group).collect();
+    Conditions { groups: Tiers::new(groups, fold, "pass", |group: &Group<'_>| group.state), reversed }
 }
 
 /// Strategy and conditions.
@@ -117,10 +124,13 @@ fn sections<'a>(rows: Vec<Row<'a, ConditionalParity>>, bounds: &[f64], states: &
         let (mut rows, others): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| row.fact.comparison == Comparison::Compared);
         rows.sort_by_key(|row| Reverse(states.rank(row.index)));
-        let pairs = rows.into_iter().map(|row| pair(row, scale, bounds, extent)).collect();
-        Section { strategy, held: by.join(" and "), reference, pairs, others }
+        let pairs: Vec<_> = rows.into_iter().map(|row| pair(row, scale, bounds, extent)).collect();
+        let state = worst(pairs.iter().map(|pair| pair.row.state));
+        Section { strategy, held: by.join(" and "), reference, state, pairs, others }
     };
-    (axis(scale, bounds), sections.into_iter().map(section).collect())
+    let mut sections: Vec<_> = sections.into_iter().map(section).collect();
+    sections.sort_by_key(|section| Reverse(severity(section.state)));
+    (axis(scale, bounds), sections)
 }
 
 fn pair<'a>(row: Row<'a, ConditionalParity>, scale: Scale, bounds: &[f64], extent: f64) -> Pair<'a> {
@@ -244,27 +254,13 @@ fn turn(fact: &ConditionalParity) -> String {
     };
     format!(
         "{} {place}: {} gets {} times what {} gets, but {} times at the same {}{doubt}.",
-        fact.metric,
+        title(&fact.metric),
         attributes(&fact.segment),
         ratio(&fact.crude),
         attributes(&fact.reference),
         ratio(&fact.adjusted),
         fact.by.join(" and "),
     )
-}
-
-/// The bounds of the rules that judge adjusted ratios.
-fn bounds(record: &Record) -> Vec<f64> {
-    let rules = record.steps.iter().flat_map(|step| &step.rules);
-    let rules = rules.filter(|rule| rule.on.as_deref() == Some(ConditionalParity::NAME));
-    let mut bounds: Vec<f64> = rules
-        .flat_map(|rule| [rule.params.get("floor"), rule.params.get("ceiling")])
-        .flatten()
-        .filter_map(serde_json::Value::as_f64)
-        .collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    bounds
 }
 
 #[cfg(test)]

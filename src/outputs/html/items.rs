@@ -1,19 +1,19 @@
 //! How attention to groups of items is laid out: a chart per attribute of items, in it the strategies one below the other,
 //! then segments of people beside their reference, then the lists by themselves.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::verdict_word;
+use super::tiers::{bounds, said, severity, summarise, worst};
 use super::view::{Row, States, rows};
 use crate::facts::exposure_parity::ExposureParity;
 use crate::facts::outcome_parity::Comparison;
 use crate::facts::ranking_fairness::RankingFairness;
-use crate::facts::{Fact, FactKind, attributes};
+use crate::facts::{Fact, attributes};
 use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker};
 use crate::outputs::text::{percent, signed};
-use crate::playbook::Verdict;
 use crate::record::Record;
 use crate::stats::Interval;
 
@@ -22,7 +22,7 @@ use crate::stats::Interval;
 pub struct Items<'a> {
     pub attribute: &'a str,
     pub target: &'a str,
-    /// The position model, and how far down lists count: `log2, the first 10 places`.
+    /// What a place counts, and how far down lists count: `a place k counts 1/k, in the first 10 places`.
     pub attention: String,
     pub axis: String,
     pub sections: Vec<Section<'a>>,
@@ -51,6 +51,10 @@ pub struct Segments<'a> {
     pub strategy: &'a str,
     pub reference: String,
     pub axis: String,
+    /// The worst verdict in it.
+    pub state: &'static str,
+    /// How many rows have each verdict.
+    pub summary: String,
     pub rows: Vec<Dot<'a>>,
     pub folded: Vec<Dot<'a>>,
     /// Segments too small to show.
@@ -109,7 +113,7 @@ impl<'a> Layout<'a, '_> {
         Items {
             attribute,
             target: first.map_or("", |fact| fact.target.as_str()),
-            attention: format!("{}, {depth}", first.map_or("", |fact| fact.discount.as_str())),
+            attention: format!("{}, in {depth}", first.map_or_else(String::new, |fact| weight(&fact.discount))),
             axis,
             sections,
             segments: self.segments(segments),
@@ -119,7 +123,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     fn sections(&self, rows: Fair<'a>) -> (String, Vec<Section<'a>>) {
-        let bounds = self.bounds(&rows);
+        let bounds = bounds(self.record, rows.iter().map(|row| row.index));
         let scale = scale(rows.iter().map(|row| &row.fact.ratio), &bounds);
         let mut by_strategy: BTreeMap<&str, Fair<'a>> = BTreeMap::new();
         for row in rows {
@@ -137,7 +141,9 @@ impl<'a> Layout<'a, '_> {
             let dots = |rows: Fair<'a>| rows.into_iter().map(|row| against_target(row, scale, &bounds)).collect();
             Section { strategy, least, most, rows: dots(rows), folded: dots(folded) }
         };
-        (axis(scale, &bounds), by_strategy.into_iter().map(section).collect())
+        let mut sections: Vec<_> = by_strategy.into_iter().map(section).collect();
+        sections.sort_by_key(|of| Reverse(severity(worst(of.rows.iter().map(|row| row.state)))));
+        (axis(scale, &bounds), sections)
     }
 
     fn segments(&self, rows: Fair<'a>) -> Vec<Segments<'a>> {
@@ -146,7 +152,7 @@ impl<'a> Layout<'a, '_> {
             by_attribute.entry((row.fact.segment.keys().collect(), &row.fact.strategy)).or_default().push(row);
         }
         let section = |((_, strategy), rows): ((Vec<&String>, &'a str), Fair<'a>)| {
-            let bounds = self.bounds(&rows);
+            let bounds = bounds(self.record, rows.iter().map(|row| row.index));
             let scale = scale(rows.iter().map(|row| &row.fact.segment_ratio), &bounds);
             let reference = rows.iter().map(|row| attributes(&row.fact.reference)).next().unwrap_or_default();
             let (small, mut rows): (Fair<'a>, Fair<'a>) = rows.into_iter().partition(|row| row.fact.suppressed);
@@ -155,33 +161,28 @@ impl<'a> Layout<'a, '_> {
             let dots = |rows: Fair<'a>| -> Vec<Dot<'a>> {
                 rows.into_iter().map(|row| against_segment(row, scale, &bounds)).collect()
             };
-            let withheld = dots(small);
-            Segments {
-                strategy,
-                reference,
-                axis: axis(scale, &bounds),
-                rows: dots(rows),
-                folded: dots(folded),
-                withheld,
-            }
+            let (rows, folded, withheld) = (dots(rows), dots(folded), dots(small));
+            let all = || rows.iter().chain(&folded).chain(&withheld).map(|row| (row.state, row.word));
+            let (state, summary) = (worst(all().map(|(state, _)| state)), summarise(all()));
+            Segments { strategy, reference, axis: axis(scale, &bounds), state, summary, rows, folded, withheld }
         };
-        by_attribute.into_iter().map(section).collect()
+        let mut sections: Vec<_> = by_attribute.into_iter().map(section).collect();
+        sections.sort_by_key(|of| Reverse(severity(of.state)));
+        sections
     }
+}
 
-    /// The bounds of the rules that judged any of these facts.
-    fn bounds(&self, rows: &Fair<'a>) -> Vec<f64> {
-        let rules = self.record.steps.iter().flat_map(|step| &step.rules);
-        let judged = |verdict: Option<Verdict>| verdict.is_some_and(|verdict| verdict != Verdict::NotApplicable);
-        let own = rules
-            .filter(|rule| rule.on.as_deref() == Some(ExposureParity::NAME))
-            .filter(|rule| rows.iter().any(|row| judged(rule.verdict_on(row.index))));
-        let mut bounds: Vec<f64> = own
-            .flat_map(|rule| [rule.params.get("floor"), rule.params.get("ceiling")])
-            .filter_map(|bound| bound?.as_f64().filter(|bound| *bound > 0.0))
-            .collect();
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
-        bounds
+/// What a position model makes of a place.
+fn weight(model: &str) -> String {
+    match model {
+        "log2" => "a place k counts 1/log₂(k + 1)".to_owned(),
+        "log2_clipped" => "a place k counts 1/log₂(k), the first two alike".to_owned(),
+        "reciprocal" => "a place k counts 1/k".to_owned(),
+        "measured" => "a place counts as often as people click there, the first place being 1".to_owned(),
+        other => match other.strip_prefix("geometric(").and_then(|rest| rest.strip_suffix(')')) {
+            Some(p) => format!("each place counts {p} times the one above it"),
+            None => format!("places are weighed by {other}"),
+        },
     }
 }
 
@@ -230,14 +231,7 @@ fn dot<'a>(
     bounds: &[f64],
     of: Beside<'a>,
 ) -> Dot<'a> {
-    let (state, word) = match comparison {
-        Comparison::Compared if row.state == "none" => ("none", "not judged"),
-        Comparison::Compared => (row.state, verdict_word(row.state)),
-        Comparison::Reference => ("reference", "reference"),
-        Comparison::Suppressed => ("withheld", "too few to show"),
-        Comparison::Unknown => ("withheld", "unknown group"),
-        Comparison::Undefined => ("withheld", "cannot be compared"),
-    };
+    let (state, word) = said(comparison, row.state);
     let fact = row.fact;
     let segment = attributes(&fact.segment);
     let label = if segment.is_empty() { fact.item_group.clone() } else { format!("{} to {segment}", fact.item_group) };

@@ -1,16 +1,20 @@
-//! How comparisons of lists are laid out: a table per measure and attribute.
+//! How comparisons of lists are laid out: a table per measure and attribute, in it the strategies one below the other.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::verdict_word;
+use super::tiers::{Tiers, said, severity, summarise, worst};
 use super::view::{Row, States, rows};
-use crate::facts::Fact;
 use crate::facts::list_parity::{Comparison, ListParity};
+use crate::facts::{Fact, attributes};
 use crate::outputs::text;
 use crate::record::Record;
 use crate::stats::Interval;
+
+/// From how many tables on only those with a failure are open.
+const MANY: usize = 4;
 
 /// One measure by one attribute.
 #[derive(Debug, Serialize)]
@@ -19,7 +23,22 @@ pub struct ListGroup<'a> {
     /// What it says, and which side is worse.
     pub words: &'static str,
     pub by: String,
+    /// The worst verdict in it.
+    pub state: &'static str,
+    /// How many rows have each verdict.
+    pub summary: String,
+    pub closed: bool,
+    pub sections: Vec<ListSection<'a>>,
+}
+
+/// One strategy of a table.
+#[derive(Debug, Serialize)]
+pub struct ListSection<'a> {
+    pub strategy: &'a str,
+    pub reference: String,
     pub rows: Vec<ListRow<'a>>,
+    /// Segments too small to show.
+    pub withheld: Vec<ListRow<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,30 +78,49 @@ const MEASURES: [(&str, &str, &str); 6] = [
     ("category_entropy", "How evenly a list mixes categories", "0 is one category only; lower is less of a choice."),
 ];
 
-pub fn lists<'a>(record: &'a Record, states: &States) -> Vec<ListGroup<'a>> {
+pub fn lists<'a>(record: &'a Record, states: &States) -> Tiers<ListGroup<'a>> {
     let mut groups: BTreeMap<(usize, String), Vec<Row<'a, ListParity>>> = BTreeMap::new();
     for row in rows(record, states, |fact| if let Fact::ListParity(fact) = fact { Some(fact) } else { None }) {
         let Some(place) = MEASURES.iter().position(|(id, ..)| *id == row.fact.measure) else { continue };
         let by = row.fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
         groups.entry((place, by)).or_default().push(row);
     }
+    let fold = groups.len() > MANY;
     let group = |((place, by), rows): ((usize, String), Vec<Row<'a, ListParity>>)| {
         let (id, title, words) = MEASURES[place];
-        ListGroup { title, words, by, rows: rows.into_iter().map(|row| show(row, id == "tail_share")).collect() }
+        let said: Vec<_> = rows.iter().map(|row| said(row.fact.comparison, row.state)).collect();
+        let state = worst(said.iter().map(|(state, _)| *state));
+        let closed = fold && state == "inconclusive";
+        ListGroup {
+            title,
+            words,
+            by,
+            state,
+            summary: summarise(said.into_iter()),
+            closed,
+            sections: sections(rows, id),
+        }
     };
-    groups.into_iter().map(group).collect()
+    Tiers::new(groups.into_iter().map(group).collect(), fold, "pass", |group: &ListGroup<'_>| group.state)
+}
+
+fn sections<'a>(rows: Vec<Row<'a, ListParity>>, measure: &str) -> Vec<ListSection<'a>> {
+    let mut by_strategy: BTreeMap<&str, Vec<ListRow<'a>>> = BTreeMap::new();
+    for row in rows {
+        by_strategy.entry(&row.fact.strategy).or_default().push(show(row, measure == "tail_share"));
+    }
+    let section = |(strategy, mut rows): (&'a str, Vec<ListRow<'a>>)| {
+        rows.sort_by_key(|of| (of.mark != "reference", Reverse(severity(of.mark))));
+        let reference = rows.first().map(|of| attributes(&of.row.fact.reference)).unwrap_or_default();
+        let (withheld, rows) = rows.into_iter().partition(|of| of.row.fact.comparison == Comparison::Suppressed);
+        ListSection { strategy, reference, rows, withheld }
+    };
+    by_strategy.into_iter().map(section).collect()
 }
 
 fn show(row: Row<'_, ListParity>, share: bool) -> ListRow<'_> {
     let fact = row.fact;
-    let (mark, word) = match fact.comparison {
-        Comparison::Compared => (row.state, verdict_word(row.state)),
-        Comparison::Reference => ("reference", "reference"),
-        Comparison::Suppressed => ("withheld", "too few to show"),
-        Comparison::Unknown => ("withheld", "unknown group"),
-        Comparison::Undefined => ("withheld", "cannot be compared"),
-    };
-    let word = if mark == "none" { "not judged" } else { word };
+    let (mark, word) = said(fact.comparison, row.state);
     let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
     let told = |of: &Option<Interval>, number: fn(f64) -> String| {
         of.as_ref().map(|of| [number(of.estimate), format!("{} to {}", number(of.low), number(of.high))])

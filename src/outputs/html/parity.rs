@@ -6,25 +6,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::verdict_word;
+use super::tiers::{Tiers, bounds, own_bounds, said, severity, summarise, worst};
 use super::view::States;
 use crate::facts::outcome_parity::{Comparison, OutcomeParity};
-use crate::facts::{Fact, attributes};
+use crate::facts::{Fact, FactKind, attributes};
 use crate::metrics;
 use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker, words};
 use crate::outputs::text;
 use crate::playbook::Verdict;
 use crate::record::{Record, RuleResult};
 
-/// From how many comparisons on passes are folded away, so that the rest can be seen.
+/// From how many comparisons on only the charts with a failure are open.
 const MANY: usize = 40;
 
 /// All comparisons: those over everything, and those within one value of a condition.
 #[derive(Debug, Serialize)]
 pub struct Parity<'a> {
     pub bounds: Vec<Bound<'a>>,
-    pub overall: Vec<Group<'a>>,
-    pub within: Vec<Group<'a>>,
+    pub overall: Tiers<Group<'a>>,
+    pub within: Tiers<Group<'a>>,
     pub comparisons: usize,
 }
 
@@ -56,12 +56,9 @@ pub struct Group<'a> {
     pub state: &'static str,
     /// How many rows have each verdict, e.g. `2 fail, 5 pass`.
     pub summary: String,
-    /// The chart is folded away: nothing in it needs to be seen at once.
+    /// The chart is folded away: the evidence decides nothing that is wrong.
     pub closed: bool,
     pub sections: Vec<Section<'a>>,
-    /// Rows that pass, when there are many comparisons.
-    pub folded: Vec<Section<'a>>,
-    pub passes: usize,
 }
 
 /// One strategy of a chart.
@@ -97,9 +94,9 @@ pub struct Row<'a> {
 
 /// What all rows are laid out with.
 struct Layout<'a> {
+    record: &'a Record,
     states: &'a States,
     rules: Vec<&'a RuleResult>,
-    bounds: Vec<f64>,
     fold: bool,
 }
 
@@ -117,32 +114,19 @@ pub fn parity<'a>(record: &'a Record, states: &States) -> Parity<'a> {
         comparisons += 1;
     }
     let rules = record.steps.iter().flat_map(|step| &step.rules);
-    let rules: Vec<_> = rules.filter(|rule| rule.on.as_deref() == Some("outcome_parity")).collect();
-    let legend = rules.iter().map(|rule| Bound {
+    let rules: Vec<_> = rules.filter(|rule| rule.on.as_deref() == Some(OutcomeParity::NAME)).collect();
+    let judged = |rule: &&&RuleResult| rule.verdicts.keys().any(|verdict| *verdict != Verdict::NotApplicable);
+    let legend = rules.iter().filter(judged).map(|rule| Bound {
         rule: &rule.id,
         bound: bound(rule).map(text::short).unwrap_or_default(),
         q: rule.params.get("q").and_then(serde_json::Value::as_f64).map(text::short),
     });
     let legend = legend.collect();
-    let layout = Layout { states, bounds: bounds(&rules), rules, fold: comparisons > MANY };
+    let layout = Layout { record, states, rules, fold: comparisons > MANY };
     let groups: Vec<_> = groups.into_iter().map(|(key, facts)| layout.group(key, facts)).collect();
-    let (mut overall, mut within): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.within.is_empty());
-    for groups in [&mut overall, &mut within] {
-        groups.sort_by_key(|group| Reverse(severity(group.state)));
-    }
-    Parity { bounds: legend, overall, within, comparisons }
-}
-
-/// The bounds that rules on comparisons used, to be drawn.
-fn bounds(rules: &[&RuleResult]) -> Vec<f64> {
-    let mut bounds: Vec<f64> = rules.iter().flat_map(|rule| own_bounds(rule)).filter(|bound| *bound > 0.0).collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    bounds
-}
-
-fn own_bounds(rule: &RuleResult) -> impl Iterator<Item = f64> {
-    [rule.params.get("floor"), rule.params.get("ceiling")].into_iter().flatten().filter_map(serde_json::Value::as_f64)
+    let (overall, within): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.within.is_empty());
+    let tiers = |groups, calm| Tiers::new(groups, layout.fold, calm, |group: &Group<'_>| group.state);
+    Parity { bounds: legend, overall: tiers(overall, "pass"), within: tiers(within, "inconclusive"), comparisons }
 }
 
 /// The bound of a rule that has just one.
@@ -158,54 +142,39 @@ impl Layout<'_> {
         let harm = first.map_or("low", |fact| fact.harm.as_str());
         let ratios = facts.iter().filter(|(_, fact)| !nothing(fact)).filter_map(|(_, fact)| fact.ratio.as_ref());
         let ends = ratios.flat_map(|ratio| [ratio.estimate, ratio.low, ratio.high]);
-        let scale = Scale::around(ends.chain(self.bounds.iter().copied()));
+        let bounds = bounds(self.record, facts.iter().map(|(index, _)| *index));
+        let scale = Scale::around(ends.chain(bounds.iter().copied()));
         let mut by_strategy: BTreeMap<&'a str, Facts<'a>> = BTreeMap::new();
         for (index, fact) in facts {
             by_strategy.entry(&fact.strategy).or_default().push((index, fact));
         }
-        let rows: Vec<_> = by_strategy
+        let mut rows: Vec<_> = by_strategy
             .into_iter()
-            .map(|(strategy, facts)| (strategy, reference(&facts), self.rows(&facts, scale, amount)))
+            .map(|(strategy, facts)| (strategy, reference(&facts), self.rows(&facts, scale, &bounds, amount)))
             .collect();
+        rows.sort_by_key(|(_, _, rows)| Reverse(severity(worst(rows.iter().map(|row| row.state)))));
         let all = || rows.iter().flat_map(|(_, _, rows)| rows).map(|row| (row.state, row.word));
-        let (state, summary) = (all().map(|(state, _)| state).max_by_key(|of| severity(of)), summarise(all()));
-        let state = state.unwrap_or("none");
-        let calm = if within.is_empty() { "pass" } else { "inconclusive" };
-        let closed = self.fold && severity(state) <= severity(calm);
-        // Beside a failure, the groups that pass show what could have been.
-        let fold = self.fold && !closed && state != "fail";
-        let (mut sections, mut folded, mut passes) = (Vec::new(), Vec::new(), 0);
-        for (strategy, reference, rows) in rows {
+        let (state, summary) = (worst(all().map(|(state, _)| state)), summarise(all()));
+        let section = |(strategy, reference, rows): (&'a str, String, Vec<Row<'a>>)| {
             let summary = summarise(rows.iter().map(|row| (row.state, row.word)));
             let (withheld, rows): (Vec<_>, Vec<_>) =
                 rows.into_iter().partition(|row| row.fact.comparison == Comparison::Suppressed);
-            let (quiet, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| fold && row.state == "pass");
-            passes += quiet.len();
-            if !quiet.is_empty() {
-                let (summary, reference) = (String::new(), reference.clone());
-                folded.push(Section { strategy, reference, summary, rows: quiet, withheld: Vec::new() });
-            }
-            sections.push(Section { strategy, reference, summary, rows, withheld });
-        }
-        let axis = axis(scale, &self.bounds);
-        Group {
-            metric: title(metric),
-            harm,
-            by,
-            within,
-            amount,
-            axis,
-            state,
-            summary,
-            closed,
-            sections,
-            folded,
-            passes,
-        }
+            Section { strategy, reference, summary, rows, withheld }
+        };
+        let sections = rows.into_iter().map(section).collect();
+        let (axis, closed) = (axis(scale, &bounds), self.fold && state == "inconclusive");
+        Group { metric: title(metric), harm, by, within, amount, axis, state, summary, closed, sections }
     }
 
-    fn rows<'a>(&self, facts: &[(usize, &'a OutcomeParity)], scale: Scale, amount: bool) -> Vec<Row<'a>> {
-        let mut rows: Vec<_> = facts.iter().map(|&(index, fact)| self.row(index, fact, scale, amount)).collect();
+    fn rows<'a>(
+        &self,
+        facts: &[(usize, &'a OutcomeParity)],
+        scale: Scale,
+        bounds: &[f64],
+        amount: bool,
+    ) -> Vec<Row<'a>> {
+        let row = |&(index, fact): &(usize, &'a OutcomeParity)| self.row(index, fact, scale, bounds, amount);
+        let mut rows: Vec<_> = facts.iter().map(row).collect();
         let ratio = |row: &Row<'_>| row.fact.ratio.as_ref().map_or(f64::INFINITY, |ratio| ratio.estimate);
         rows.sort_by(|a, b| {
             let first = |row: &Row<'_>| (row.state != "reference", Reverse(severity(row.state)));
@@ -214,24 +183,17 @@ impl Layout<'_> {
         rows
     }
 
-    fn row<'a>(&self, index: usize, fact: &'a OutcomeParity, scale: Scale, amount: bool) -> Row<'a> {
-        let (state, word) = match fact.comparison {
-            Comparison::Compared => (self.states.of(index), verdict_word(self.states.of(index))),
-            Comparison::Reference => ("reference", "reference"),
-            Comparison::Suppressed => ("withheld", "too few to show"),
-            Comparison::Unknown => ("withheld", "unknown group"),
-            Comparison::Undefined => ("withheld", "cannot be compared"),
-        };
-        let word = if state == "none" { "not judged" } else { word };
+    fn row<'a>(&self, index: usize, fact: &'a OutcomeParity, scale: Scale, bounds: &[f64], amount: bool) -> Row<'a> {
+        let (state, word) = said(fact.comparison, self.states.of(index));
         let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
         let plot = match &fact.ratio {
-            Some(_) if nothing(fact) => words(scale, &self.bounds, &none_of(fact)),
+            Some(_) if nothing(fact) => words(scale, bounds, &none_of(fact)),
             Some(ratio) => {
                 let (estimate, low, high) = (ratio.estimate, ratio.low, ratio.high);
                 let of = Whisker { label: &label, estimate, low, high, mark: state, verdict: word };
-                whisker(scale, &self.bounds, of)
+                whisker(scale, bounds, of)
             }
-            None => grid(scale, &self.bounds),
+            None => grid(scale, bounds),
         };
         let value = if amount { text::number } else { text::percent };
         let change = |x: f64| if amount { text::signed(x) } else { format!("{} pp", text::signed(x * 100.0)) };
@@ -310,21 +272,4 @@ fn reference(facts: &[(usize, &OutcomeParity)]) -> String {
     let compared = facts.iter().filter(|(_, fact)| fact.comparison != Comparison::Reference);
     let references: BTreeSet<String> = compared.map(|(_, fact)| attributes(&fact.reference)).collect();
     references.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" or ")
-}
-
-/// How many rows have each verdict, worst first.
-fn summarise<'a>(rows: impl Iterator<Item = (&'static str, &'a str)>) -> String {
-    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-    for (state, word) in rows.filter(|(state, _)| *state != "reference") {
-        *counts.entry((Reverse(severity(state)), word)).or_default() += 1;
-    }
-    counts.iter().map(|((_, word), n)| format!("{} {word}", text::count(*n))).collect::<Vec<_>>().join(", ")
-}
-
-/// The order of what a row can be, worst last.
-fn severity(state: &str) -> u8 {
-    ["reference", "withheld", "not_applicable", "none", "pass", "manual", "not_evidenced", "inconclusive", "fail"]
-        .iter()
-        .position(|known| *known == state)
-        .unwrap_or_default() as u8
 }

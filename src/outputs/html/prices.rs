@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::verdict_word;
-use super::view::{Row, States, rows, tally};
+use super::tiers::{Tiers, bounds, said, summarise, worst};
+use super::view::{Row, States, rows};
 use crate::facts::price_parity::{Comparison, PriceParity};
 use crate::facts::{Fact, attributes};
 use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker};
 use crate::outputs::text;
-use crate::playbook::Verdict;
 use crate::record::Record;
 
-/// From how many tables on those without a finding are folded away.
-const MANY: usize = 6;
+/// From how many tables on only those with a failure are open.
+const MANY: usize = 4;
 
 /// One measure by one attribute.
 #[derive(Debug, Serialize)]
@@ -28,6 +27,8 @@ pub struct PriceGroup<'a> {
     pub axis: String,
     pub state: &'static str,
     pub summary: String,
+    /// Values are in the log's currency, not shares.
+    pub money: bool,
     pub closed: bool,
     pub sections: Vec<PriceSection<'a>>,
 }
@@ -87,7 +88,7 @@ const MEASURES: [(&str, &str, &str, bool); 7] = [
     ),
 ];
 
-pub fn prices<'a>(record: &'a Record, states: &States) -> Vec<PriceGroup<'a>> {
+pub fn prices<'a>(record: &'a Record, states: &States) -> Tiers<PriceGroup<'a>> {
     let mut groups: BTreeMap<(usize, String), Vec<Row<'a, PriceParity>>> = BTreeMap::new();
     for row in rows(record, states, |fact| if let Fact::PriceParity(fact) = fact { Some(fact) } else { None }) {
         let Some(place) = MEASURES.iter().position(|(id, ..)| *id == row.fact.measure) else { continue };
@@ -95,7 +96,8 @@ pub fn prices<'a>(record: &'a Record, states: &States) -> Vec<PriceGroup<'a>> {
         groups.entry((place, by)).or_default().push(row);
     }
     let fold = groups.len() > MANY;
-    groups.into_iter().map(|((place, by), rows)| group(record, states, place, by, rows, fold)).collect()
+    let groups = groups.into_iter().map(|((place, by), rows)| group(record, states, place, by, rows, fold)).collect();
+    Tiers::new(groups, fold, "pass", |group: &PriceGroup<'_>| group.state)
 }
 
 fn group<'a>(
@@ -107,14 +109,13 @@ fn group<'a>(
     fold: bool,
 ) -> PriceGroup<'a> {
     let (_, title, words, money) = MEASURES[place];
-    let verdicts: Vec<Verdict> = rows.iter().filter_map(|row| states.rank(row.index)).collect();
-    let worst = verdicts.iter().max().copied();
-    let bounds = bounds(record, &rows);
+    let bounds = bounds(record, rows.iter().map(|row| row.index));
+    let words_of: Vec<_> = rows.iter().map(|row| said(row.fact.comparison, row.state)).collect();
+    let state = worst(words_of.iter().map(|(state, _)| *state));
     let ratios = rows.iter().filter_map(|row| row.fact.ratio.as_ref());
     let scale = Scale::around(ratios.flat_map(|of| [of.low, of.high]).chain(bounds.iter().copied()));
     let has_plot = rows.iter().any(|row| row.fact.ratio.is_some());
     let mut sections: BTreeMap<&'a str, PriceSection<'a>> = BTreeMap::new();
-    let summary = tally(verdicts.into_iter().map(|verdict| (verdict, 1)));
     for row in rows {
         let (strategy, reference) = (row.fact.strategy.as_str(), attributes(&row.fact.reference));
         let section = sections.entry(strategy).or_insert_with(|| PriceSection {
@@ -135,23 +136,17 @@ fn group<'a>(
         words,
         by,
         axis: if has_plot { axis(scale, &bounds) } else { String::new() },
-        state: worst.map_or("none", super::verdict_name),
-        summary,
-        closed: fold && worst <= Some(Verdict::Pass),
+        state,
+        summary: summarise(words_of.into_iter()),
+        money,
+        closed: fold && state == "inconclusive",
         sections: sections.into_values().collect(),
     }
 }
 
 fn show<'a>(row: Row<'a, PriceParity>, scale: Scale, bounds: &[f64], has_plot: bool, money: bool) -> PriceRow<'a> {
     let fact = row.fact;
-    let (mark, word) = match fact.comparison {
-        Comparison::Compared => (row.state, verdict_word(row.state)),
-        Comparison::Reference => ("reference", "reference"),
-        Comparison::Suppressed => ("withheld", "too few to show"),
-        Comparison::Unknown => ("withheld", "unknown group"),
-        Comparison::Undefined => ("withheld", "cannot be compared"),
-    };
-    let word = if mark == "none" { "not judged" } else { word };
+    let (mark, word) = said(fact.comparison, row.state);
     let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
     let plot = match &fact.ratio {
         _ if !has_plot => String::new(),
@@ -176,15 +171,4 @@ fn show<'a>(row: Row<'a, PriceParity>, scale: Scale, bounds: &[f64], has_plot: b
 /// Three places after the point: a hundredth of a price matters.
 fn ratio(of: f64) -> String {
     format!("{of:.3}")
-}
-
-/// The bounds on ratios of the rules that judged these rows.
-fn bounds(record: &Record, rows: &[Row<'_, PriceParity>]) -> Vec<f64> {
-    let rules = record.steps.iter().flat_map(|step| &step.rules);
-    let judged = rules.filter(|rule| rows.iter().any(|row| rule.verdict_on(row.index).is_some()));
-    let mut bounds: Vec<f64> = judged.filter_map(|rule| rule.params.get("ceiling")?.as_f64()).collect();
-    bounds.retain(|bound| *bound > 0.0);
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    bounds
 }

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::tiers::{Tiers, summarise, worst};
+use super::verdict_word;
 use super::view::{Row, States, rows};
 use crate::facts::Fact;
 use crate::facts::selection::{Selection, Standing};
 use crate::record::Record;
+
+/// From how many tables on only those with a failure are open.
+const MANY: usize = 3;
 
 /// One table, its categories in order.
 #[derive(Debug, Serialize)]
@@ -15,6 +20,12 @@ pub struct SelectionTable<'a> {
     pub strategy: &'a str,
     pub outcome: &'a str,
     pub attributes: &'a [String],
+    /// The worst verdict in it.
+    pub state: &'static str,
+    /// How many categories have each verdict.
+    pub summary: String,
+    /// Folded away: nothing in it fails.
+    pub closed: bool,
     pub rows: Vec<Line<'a>>,
     /// Categories without an impact ratio, told again beneath.
     pub excluded: Vec<String>,
@@ -46,18 +57,23 @@ pub struct Withheld {
 /// Strategy, outcome and attributes.
 type Key<'a> = (&'a str, &'a str, &'a [String]);
 
-pub fn selection<'a>(record: &'a Record, states: &States) -> Vec<SelectionTable<'a>> {
+pub fn selection<'a>(record: &'a Record, states: &States) -> Tiers<SelectionTable<'a>> {
     let mut tables: BTreeMap<Key<'a>, Vec<Row<'a, Selection>>> = BTreeMap::new();
     for row in rows(record, states, |fact| if let Fact::Selection(fact) = fact { Some(fact) } else { None }) {
         let fact = row.fact;
         tables.entry((&fact.strategy, &fact.outcome, &fact.table)).or_default().push(row);
     }
-    let mut tables: Vec<_> = tables.into_iter().filter_map(|(key, rows)| table(key, rows)).collect();
+    let fold = tables.len() > MANY;
+    let mut tables: Vec<_> = tables.into_iter().filter_map(|(key, rows)| table(key, rows, fold)).collect();
     tables.sort_by_key(|table| (table.strategy, table.outcome, table.attributes.len()));
-    tables
+    Tiers::new(tables, fold, "pass", |table: &SelectionTable<'_>| table.state)
 }
 
-fn table<'a>((strategy, outcome, attributes): Key<'a>, rows: Vec<Row<'a, Selection>>) -> Option<SelectionTable<'a>> {
+fn table<'a>(
+    (strategy, outcome, attributes): Key<'a>,
+    rows: Vec<Row<'a, Selection>>,
+    fold: bool,
+) -> Option<SelectionTable<'a>> {
     let first = rows.first()?.fact;
     let values = |fact: &'a Selection| -> Vec<&'a str> {
         attributes.iter().map(|name| fact.category.get(name).map_or("", String::as_str)).collect()
@@ -67,6 +83,9 @@ fn table<'a>((strategy, outcome, attributes): Key<'a>, rows: Vec<Row<'a, Selecti
     let excluded = excluded.map(|row| label(row.fact)).collect();
     let (hidden, shown): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fact.suppressed);
     let withheld = hidden.iter().map(|row| Withheld { index: row.index, category: label(row.fact) }).collect();
+    let state = worst(shown.iter().map(|row| row.state));
+    let judged = shown.iter().filter(|row| row.state != "none").map(|row| (row.state, verdict_word(row.state)));
+    let summary = summarise(judged);
     let line = |row: Row<'a, Selection>| Line {
         values: values(row.fact),
         is_most: row.fact.comparison == Standing::MostSelected,
@@ -77,6 +96,9 @@ fn table<'a>((strategy, outcome, attributes): Key<'a>, rows: Vec<Row<'a, Selecti
         strategy,
         outcome,
         attributes,
+        state,
+        summary,
+        closed: fold && state == "inconclusive",
         rows: shown.into_iter().map(line).collect(),
         excluded,
         withheld,

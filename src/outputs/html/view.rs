@@ -20,6 +20,7 @@ use super::prices::{PriceGroup, prices};
 use super::risks::{Risks, risks};
 use super::selection::{SelectionTable, selection};
 use super::subgroups::{Subgroups, subgroups};
+use super::tiers::{Overview, Tiers, overview};
 use super::verdict_name;
 use crate::facts::Fact;
 use crate::facts::coverage::Coverage;
@@ -52,13 +53,16 @@ pub struct Page<'a> {
     pub joins: Vec<JoinGroup<'a>>,
     pub choice: Choice<'a>,
     pub coverage: Vec<Row<'a, Coverage>>,
+    /// What the chapter on bias holds.
+    pub overview: Vec<Overview>,
     pub parity: Parity<'a>,
-    pub subgroups: Vec<Subgroups<'a>>,
-    pub conditions: Conditions<'a>,
-    pub selection: Vec<SelectionTable<'a>>,
-    pub prices: Vec<PriceGroup<'a>>,
+    /// None where nothing was measured, as below.
+    pub subgroups: Option<Tiers<Subgroups<'a>>>,
+    pub conditions: Option<Conditions<'a>>,
+    pub selection: Option<Tiers<SelectionTable<'a>>>,
+    pub prices: Option<Tiers<PriceGroup<'a>>>,
     pub items: Vec<Items<'a>>,
-    pub lists: Vec<ListGroup<'a>>,
+    pub lists: Option<Tiers<ListGroup<'a>>>,
     pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
@@ -210,13 +214,14 @@ impl<'a> Page<'a> {
             coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
             choice: Choice::new(record, &states),
+            overview: overview(record, &states),
             parity: parity(record, &states),
-            subgroups: subgroups(record, &states),
-            conditions: conditions(record, &states),
-            selection: selection(record, &states),
-            prices: prices(record, &states),
+            subgroups: Some(subgroups(record, &states)).filter(|all| !all.is_empty()),
+            conditions: Some(conditions(record, &states)).filter(|all| !all.groups.is_empty()),
+            selection: Some(selection(record, &states)).filter(|all| !all.is_empty()),
+            prices: Some(prices(record, &states)).filter(|all| !all.is_empty()),
             items: items(record, &states),
-            lists: lists(record, &states),
+            lists: Some(lists(record, &states)).filter(|all| !all.is_empty()),
             catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
             quality: rows(

@@ -3,7 +3,7 @@
 use super::{SIX, same_to_all, shop};
 use crate::support::Run;
 
-const LINE: &str = "    - { attribute: side, target: catalogue }";
+const LINE: &str = "    - { attribute: side, by_segment: true, target: catalogue }";
 
 fn spoilt(from: &str, to: &str) -> Run {
     shop(&same_to_all(20, &SIX), &SIX).replacing("audit.yaml", from, to).run()
