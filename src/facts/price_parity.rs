@@ -62,7 +62,7 @@ pub struct PriceParity {
 /// Items, in the same span of time, whose price was shown to the segment and to the reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SameItem {
-    /// Within how long a price counts as the same time, e.g. `1day`.
+    /// Within how long a price counts as the same time, e.g. `1 day`.
     pub window: String,
     /// Pairs of item and span.
     pub cells: u64,
@@ -282,7 +282,7 @@ impl<'a> Group<'a> {
         let (level, is_price) = (self.settings.level, self.measure == Measure::SameItemPrice);
         let back = |value: f64| if is_price { value.exp() } else { value };
         let matched = SameItem {
-            window: humantime::format_duration(self.settings.price_window).to_string(),
+            window: crate::duration(self.settings.price_window.as_secs_f64()),
             cells: found.cells,
             items: found.items,
             subjects: (self.settings.unit == Unit::Subject).then_some(found.units[0]),

@@ -54,18 +54,18 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
     let rows = of(|per| matches!(per, Per::Impression | Per::Decision | Per::Subject));
     if !rows.is_empty() {
         let depth = question.depth;
-        add(engine, question, &rows, &question.from_rows(&rows, None), None, depth, &mut cells).await?;
+        add(engine, question, &rows, &question.per_unit(&rows, None), None, depth, &mut cells).await?;
     }
     // Only an impression has a position or a place.
     let single = of(|per| per == Per::Impression);
     for within in question.within.iter().filter(|_| !single.is_empty()) {
-        add(engine, question, &single, &question.from_rows(&single, Some(within)), Some(within), 1, &mut cells).await?;
+        add(engine, question, &single, &question.per_unit(&single, Some(within)), Some(within), 1, &mut cells).await?;
     }
     let lists = of(|per| per == Per::List);
     if !lists.is_empty() {
         let most = engine.rows("SELECT max(impressions) AS n FROM decisions").await?.count("n", 0);
         engine.small_table("ideal", ideal(most)?)?;
-        add(engine, question, &lists, &question.from_lists(&lists), None, question.depth, &mut cells).await?;
+        add(engine, question, &lists, &question.per_subject(&lists), None, question.depth, &mut cells).await?;
     }
     let exposure = of(|per| per == Per::AllDecisions);
     if !exposure.is_empty() {
@@ -127,7 +127,7 @@ async fn add(
 
 impl Question<'_> {
     /// Per unit, from impressions: `{id}_n` over which the mean is taken, `{id}_y` what is averaged, `{id}_k` impressions.
-    fn from_rows(&self, metrics: &[&'static Metric], within: Option<&String>) -> String {
+    fn per_unit(&self, metrics: &[&'static Metric], within: Option<&String>) -> String {
         let place = |of: &str| {
             within.map_or("''".to_owned(), |w| format!("coalesce(CAST({of}{} AS VARCHAR), '{UNKNOWN}')", quoted(w)))
         };
@@ -172,7 +172,7 @@ impl Question<'_> {
     }
 
     /// Per subject, from each decision's list.
-    fn from_lists(&self, metrics: &[&'static Metric]) -> String {
+    fn per_subject(&self, metrics: &[&'static Metric]) -> String {
         let top = self.cutoff.map_or("relevant IS NOT NULL".to_owned(), |k| format!("position <= {k}"));
         let most = self.cutoff.map_or("l.relevant".to_owned(), |k| format!("least(l.relevant, {k})"));
         // Whole numbers, so that sums do not depend on their order.

@@ -323,11 +323,8 @@ impl View<'_> {
                 .collect()
         };
         let (own, their) = (portions(self.cell), portions(other));
-        let share = |of: &[Portion]| -> Option<f64> {
-            let whole: f64 = of.iter().map(|of| of.whole).sum();
-            (whole > 0.0).then(|| of.iter().map(|of| of.part).sum::<f64>() / whole)
-        };
-        fact.reference_share = share(&their);
+        let whole: f64 = their.iter().map(|of| of.whole).sum();
+        fact.reference_share = (whole > 0.0).then(|| their.iter().map(|of| of.part).sum::<f64>() / whole);
         let pairs: Vec<Vec<f64>> =
             own.iter().zip(&their).map(|(own, their)| vec![own.part, own.whole, their.part, their.whole]).collect();
         let less = |s: &[f64]| (s[1] > 0.0 && s[3] > 0.0).then(|| s[0] / s[1] - s[2] / s[3]);

@@ -340,7 +340,7 @@ fn price_parities(facts: &mut Vec<Fact>) {
             "harm": if ratio { "high" } else { "low" }, "subjects": shown.then_some(1_812),
             "impressions": shown.then_some(48_120), "left_out": shown.then_some(17),
             "matched": (same && of.is_some()).then(|| json!({
-                "window": "1day", "cells": 9_120, "items": 812, "subjects": 1_790, "impressions": 46_220,
+                "window": "1 day", "cells": 9_120, "items": 812, "subjects": 1_790, "impressions": 46_220,
                 "unmatched": 1_900, "reference_impressions": 120_400,
             })),
             "value": shown.then_some(value), "reference_value": value,

@@ -99,7 +99,7 @@ fn extremes(list: &[(Option<String>, f64)], target: &Shares) -> (f64, f64) {
 
 #[track_caller]
 fn agrees(record: &Value, lists: &[List], strategy: &str, sex: &str, target: &Shares, merit: bool) {
-    let of_sex = |list: &&List| sex.is_empty() || sex == if list.person % 2 == 0 { "f" } else { "m" };
+    let of_sex = |list: &&List| sex.is_empty() || sex == if list.person.is_multiple_of(2) { "f" } else { "m" };
     let own: Vec<&List> = lists.iter().filter(|list| list.strategy == strategy).filter(of_sex).collect();
     let all_placed: Vec<_> = own.iter().map(|list| placed(list)).collect();
     let known = |list: &[(Option<String>, f64)]| -> Vec<(String, f64)> {
