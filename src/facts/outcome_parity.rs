@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pair::{Pair, rate_of};
+use super::pair::{Pair, rate_of, to_decide};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
 use crate::manifest::{Measure, Unit};
@@ -210,7 +210,9 @@ fn compare_group(cells: &[Cell], reference: Option<&String>, measure: &Measure) 
             impressions: show_counts.then_some(cell.impressions),
             rate: if hidden { None } else { rate_of(cell, measure) },
             reference_rate: reference_cell.and_then(|r| rate_of(r, measure)),
-            to_decide: against.as_ref().and_then(|pair| pair.to_decide(measure)),
+            to_decide: reference_cell
+                .zip(ratio.as_ref())
+                .and_then(|(other, ratio)| to_decide(cell, other, ratio, measure)),
             difference: against.as_ref().and_then(|pair| pair.difference.clone()),
             p_value: against.as_ref().and_then(|pair| pair.p_value),
             p_equivalence: against.as_ref().and_then(|pair| pair.p_equivalence),

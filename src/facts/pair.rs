@@ -46,7 +46,6 @@ pub(super) struct Pair {
     pub p_value: Option<f64>,
     /// That the ratio lies at or beyond the bound or its inverse.
     pub p_equivalence: Option<f64>,
-    units: Option<u64>,
 }
 
 impl Pair {
@@ -60,14 +59,12 @@ impl Pair {
                 difference: proportion::newcombe(a, b, level),
                 p_value: proportion::z_test(a, b),
                 p_equivalence: proportion::katz_equivalence_p(a, b, low, high),
-                units: proportion::katz_units(a, b, bound, level),
             },
             (Reading::Shares(a), Reading::Shares(b)) => Self {
                 ratio: share::ratio(&a, &b, level),
                 difference: share::difference(&a, &b, level),
                 p_value: cautious(share::p_value(&a, &b), &a, &b),
                 p_equivalence: alike(&a, &b),
-                units: units(&a, &b, measure),
             },
             (Reading::Means(a) | Reading::Amounts(a), Reading::Means(b) | Reading::Amounts(b)) => {
                 let means = a.mean().zip(b.mean());
@@ -76,20 +73,29 @@ impl Pair {
                     difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
                     p_value: cautious(means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)), &a, &b),
                     p_equivalence: alike(&a, &b),
-                    units: units(&a, &b, measure),
                 }
             }
             // One metric is read in one way.
-            _ => Self { ratio: None, difference: None, p_value: None, p_equivalence: None, units: None },
+            _ => Self { ratio: None, difference: None, p_value: None, p_equivalence: None },
         }
     }
+}
 
-    /// Set where the bound lies within the interval of the ratio.
-    pub fn to_decide(&self, measure: &Measure) -> Option<ToDecide> {
-        let bound = measure.decide_at;
-        let open = self.ratio.as_ref().is_some_and(|ratio| ratio.low < bound && bound <= ratio.high);
-        self.units.filter(|_| open).map(|units| ToDecide { bound, units })
+/// Units of `a` that would decide, set where the bound lies within the interval of the ratio.
+pub(super) fn to_decide(a: &Cell, b: &Cell, ratio: &Interval, measure: &Measure) -> Option<ToDecide> {
+    let (level, bound) = (measure.level, measure.decide_at);
+    if ratio.low >= bound || bound > ratio.high {
+        return None;
     }
+    let units = match (reading(a, measure), reading(b, measure)) {
+        (Reading::Rows(a), Reading::Rows(b)) => proportion::katz_units(a, b, bound, level)?,
+        (Reading::Shares(a) | Reading::Means(a) | Reading::Amounts(a), other) => {
+            let (Reading::Shares(b) | Reading::Means(b) | Reading::Amounts(b)) = other else { return None };
+            ratio_mean::units_to_decide(&a.mean()?, &b.mean()?, bound, level)?
+        }
+        _ => return None,
+    };
+    Some(ToDecide { bound, units })
 }
 
 /// The larger of a p-value and of the one that a common spread gives: a small segment in which little happened does not
@@ -97,8 +103,4 @@ impl Pair {
 fn cautious(p: Option<f64>, a: &ClusterSums, b: &ClusterSums) -> Option<f64> {
     let alike = ratio_mean::p_value_of_one_spread(a, b);
     p.map(|p| alike.map_or(p, |alike| p.max(alike)))
-}
-
-fn units(a: &ClusterSums, b: &ClusterSums, measure: &Measure) -> Option<u64> {
-    ratio_mean::units_to_decide(&a.mean()?, &b.mean()?, measure.decide_at, measure.level)
 }
