@@ -116,10 +116,11 @@ pub fn measure(cells: &[Cell], measure: &Measure) -> Vec<Subgroup> {
     facts
 }
 
-/// Worse than everyone else beyond chance, and by more than any of its parts: told whatever its rank.
+/// Surely worse than everyone else, and by more than any of its parts: told whatever its rank, so that no rule is kept
+/// from it, however strict its q.
 fn is_clear(fact: &Subgroup) -> bool {
     let harmful = |ratio: &Option<Interval>| ratio.as_ref().is_some_and(|ratio| toward_harm(&fact.harm, ratio) < 0.0);
-    fact.q_value.is_some_and(|q| q < 0.05) && harmful(&fact.ratio) && harmful(&fact.least_added)
+    harmful(&fact.ratio) && harmful(&fact.least_added)
 }
 
 /// The log of the end of an interval that is least harmful: below 0 when the whole interval harms.
@@ -248,5 +249,28 @@ fn correct(facts: &mut [Subgroup]) {
     let p: Vec<f64> = family.iter().filter_map(|&index| facts[index].p_value).collect();
     for (&index, q) in family.iter().zip(benjamini_hochberg(&p)) {
         facts[index].q_value = Some(q);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_surely_worse_by_all_its_parts_is_told_whatever_its_rank_and_q() {
+        let of = |harm: &str, ratio: [f64; 2], least: [f64; 2]| {
+            let interval = |[low, high]: [f64; 2]| json!({"estimate": (low + high) / 2.0, "low": low, "high": high, "level": 0.95, "method": "m"});
+            let fact = json!({
+                "strategy": "s", "metric": "click", "harm": harm, "scale": "share", "segment": {"a": "1", "b": "2"},
+                "rank": 40, "compared": 90, "too_small": 0, "unit": "subject", "comparison": "compared", "impressions": 900,
+                "ratio": interval(ratio), "q_value": 0.2, "adds": [], "least_added": interval(least),
+            });
+            is_clear(&serde_json::from_value(fact).unwrap())
+        };
+        assert!(of("low", [0.6, 0.9], [0.7, 0.99]));
+        assert!(!of("low", [0.6, 1.1], [0.7, 0.99]) && !of("low", [0.6, 0.9], [0.7, 1.01]));
+        assert!(of("high", [1.1, 1.6], [1.01, 1.5]) && !of("high", [0.6, 0.9], [0.7, 0.99]));
     }
 }
