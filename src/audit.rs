@@ -85,6 +85,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         run: Run {
             started: started.to_rfc3339_opts(SecondsFormat::Secs, true),
             seconds: (clock.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            folder: folder_from_here(manifest),
         },
         evidence: declared.evidence(&tables)?,
         steps: judgement.steps,
@@ -96,6 +97,14 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     options.progress.finish();
     let lineage = declared.lineage.into_iter().flat_map(|lineage| lineage.table.rejects);
     Ok(Audit { record, rejects: tables.rejects().into_iter().chain(lineage).collect() })
+}
+
+/// The folder of a file as seen from the current one; none when it lies outside.
+fn folder_from_here(file: &Path) -> Option<String> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, here) = (parent.canonicalize().ok()?, std::env::current_dir().ok()?.canonicalize().ok()?);
+    let names = folder.strip_prefix(here).ok()?.iter().map(|name| name.to_str());
+    Some(names.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// What the replay found.

@@ -10,6 +10,7 @@ mod audit;
 mod check;
 mod diagnostics;
 mod explain;
+mod formats;
 mod policy;
 mod report;
 mod schema;

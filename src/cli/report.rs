@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Ending, audit, print, write};
+use super::formats::{self, Asked};
+use super::{Ending, print};
 use crate::error::Result;
 use crate::outputs::{json, terminal};
 
@@ -11,29 +12,23 @@ use crate::outputs::{json, terminal};
 pub struct Args {
     /// The record of an audit, usually audit-report/audit.json
     record: PathBuf,
-    /// Folder for the outputs; without it, only the summary is printed
+    /// Folder for the outputs; without it and without paths, only the summary is printed
     #[arg(long)]
     out: Option<PathBuf>,
-    /// What to write
-    #[arg(long, value_delimiter = ',', default_value = "html,findings")]
+    #[arg(long, value_delimiter = ',', value_name = "NAME[=PATH]", help = formats::HELP)]
     format: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<Ending> {
     let record = json::read(&args.record)?;
-    match &args.out {
-        None => print(&terminal::render(&record))?,
-        Some(folder) => {
-            write::writable(folder)?;
-            let mut files = Vec::new();
-            for format in audit::formats(&args.format)? {
-                files.push((format.file_name, (format.render)(&record)?));
-            }
-            write::all(folder, &files)?;
-            for (name, _) in &files {
-                anstream::eprintln!("wrote {}", folder.join(name).display());
-            }
-        }
+    let default = || ["html", "findings"].map(String::from).to_vec();
+    let formats = if args.format.is_empty() && args.out.is_some() { default() } else { args.format };
+    if formats.is_empty() {
+        print(&terminal::render(&record))?;
+        return Ok(Ending::done());
     }
+    let asked = Asked::read(&formats, args.out.as_deref())?;
+    asked.write(&record, Vec::new())?;
+    asked.tell();
     Ok(Ending::done())
 }

@@ -216,7 +216,7 @@ fn conclusion(page: &mut Page, record: &Record) {
 }
 
 /// A shape for each verdict, so that a list can be scanned without colour.
-fn symbol(verdict: Verdict) -> char {
+pub(super) fn symbol(verdict: Verdict) -> char {
     match verdict {
         Verdict::Fail => '✗',
         Verdict::Inconclusive => '○',

@@ -1,0 +1,275 @@
+//! `summary.md`: the audit as a comment on a pull request or the summary of a job, in GitHub's Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::ci::{counted, inside, is_open_failure, place};
+use super::findings_csv::disposition;
+use super::summary::{Group, by_reason, groups};
+use super::terminal::symbol;
+use super::text::{clean, count, day, period};
+use crate::decisions::waivers::WaiverState;
+use crate::error::Result;
+use crate::findings::{Disposition, Finding};
+use crate::playbook::{Severity, Step, Verdict};
+use crate::record::{GateStatus, Record};
+
+/// Bytes of the page. GitHub takes 65,536 characters of a comment and refuses a longer one whole.
+const MOST: usize = 60_000;
+/// Findings of one rule and strategy that are told in full.
+const TOLD: usize = 5;
+/// Bytes of one piece of text from the evidence.
+const LONG: usize = 1_000;
+
+/// The page: verdict, steps and the open findings, then all else folded up.
+pub fn render(record: &Record) -> Result<Vec<u8>> {
+    let mut tail = waivers(record);
+    tail += &folded(record);
+    tail += &about(record);
+    let mut page = verdict(record);
+    page += &steps(record);
+    // What is short is whole; the findings take what is left.
+    let room = MOST.saturating_sub(page.len() + tail.len().min(MOST / 2));
+    page += &findings(record, room);
+    page += &tail;
+    Ok(cut(page).into_bytes())
+}
+
+/// A page that is too long for all that ends before the line that would not fit, and says so.
+fn cut(mut page: String) -> String {
+    const TOLD: &str = "\n\n</details>\n\nThe rest does not fit here; it is in the report.\n";
+    if page.len() > MOST {
+        let end = (0..=MOST - TOLD.len()).rev().find(|end| page.is_char_boundary(*end)).unwrap_or_default();
+        let end = page[..end].rfind('\n').unwrap_or_default();
+        page.truncate(end);
+        page.push_str(TOLD);
+    }
+    page
+}
+
+fn verdict(record: &Record) -> String {
+    let mark = match record.verdict.status {
+        GateStatus::Passed => symbol(Verdict::Pass),
+        GateStatus::Failed => symbol(Verdict::Fail),
+        GateStatus::NothingEvaluated => symbol(Verdict::NotEvidenced),
+    };
+    format!("## Audit of {}\n\n**{mark} {}**\n\n", text(&record.system.name), text(&record.verdict.sentence))
+}
+
+fn steps(record: &Record) -> String {
+    let mut table = "| Step | Status | Open findings | Undecided |\n| :--- | :--- | ---: | ---: |\n".to_owned();
+    for step in &record.steps {
+        let number = 1 + Step::ALL.iter().position(|known| *known == step.id).unwrap_or_default();
+        let of_step = |is: fn(&Finding) -> bool| {
+            let findings = step.findings.iter().filter_map(|index| record.findings.get(*index));
+            count(findings.filter(|finding| is(finding)).count() as u64)
+        };
+        let _ = writeln!(
+            table,
+            "| {number}. {} | {} {} | {} | {} |",
+            step.id.title(),
+            symbol(step.status),
+            step.status.label(),
+            of_step(is_open_failure),
+            of_step(is_undecided),
+        );
+    }
+    table + "\n"
+}
+
+fn is_undecided(finding: &Finding) -> bool {
+    finding.status == Verdict::Inconclusive && finding.disposition == Disposition::Open
+}
+
+/// Open findings by rule and strategy, worst first, in as many bytes as there are.
+fn findings(record: &Record, room: usize) -> String {
+    let open = (0..record.findings.len()).filter(|index| is_open_failure(&record.findings[*index]));
+    let groups = groups(record, open);
+    if groups.is_empty() {
+        return String::new();
+    }
+    let all: usize = groups.iter().map(|group| group.findings.len()).sum();
+    let mut page = format!("### {}\n", counted(all, "open finding"));
+    let (mut told, mut severity): (usize, Option<Severity>) = (0, None);
+    for group in &groups {
+        let mut part = String::new();
+        if severity != Some(group.severity) {
+            severity = Some(group.severity);
+            let _ = write!(part, "\n**{} {}**\n\n", symbol(Verdict::Fail), group.severity.label());
+        }
+        part += &of_group(record, group);
+        if page.len() + part.len() > room {
+            break;
+        }
+        page += &part;
+        told += group.findings.len();
+    }
+    if told < all {
+        let _ = writeln!(page, "\nand {} more, in the report", count((all - told) as u64));
+    }
+    page + "\n"
+}
+
+fn of_group(record: &Record, group: &Group<'_>) -> String {
+    let about = if group.strategy.is_empty() { String::new() } else { format!(" of {}", code(&group.strategy)) };
+    let findings: Vec<&Finding> = group.findings.iter().filter_map(|index| record.findings.get(*index)).collect();
+    let sentence = |finding: &Finding| {
+        let message = prose(finding.message.trim_end_matches('.'));
+        let Some(at) = place(record, finding) else { return message };
+        let path = inside(record, at.path).unwrap_or_else(|| at.path.to_owned());
+        format!("{message}, at {}", code(&format!("{path}:{}", at.line)))
+    };
+    if let [one] = findings[..] {
+        return format!("- {}: {}\n", code(group.rule), sentence(one));
+    }
+    let mut part = format!("- {}{about}, {}:\n", code(group.rule), counted(findings.len(), "finding"));
+    for finding in findings.iter().take(TOLD) {
+        let _ = writeln!(part, "  - {}", sentence(finding));
+    }
+    if findings.len() > TOLD {
+        let _ = writeln!(part, "  - and {} more, in the report", count((findings.len() - TOLD) as u64));
+    }
+    part
+}
+
+/// What somebody wrote down and what keeps nothing from failing the gate.
+fn waivers(record: &Record) -> String {
+    let mut page = String::new();
+    for waiver in record.waivers.iter().filter(|waiver| waiver.state != WaiverState::Applied) {
+        if page.is_empty() {
+            page.push_str("### Waivers without effect\n\n");
+        }
+        let place = code(&format!("{}:{}", waiver.path, waiver.line));
+        let _ = writeln!(page, "- {} ({place}): {}", code(&waiver.rule), waiver.state.words());
+    }
+    if page.is_empty() { page } else { page + "\n" }
+}
+
+/// What fails no gate, by rule: all of it counted, none of it hidden.
+fn folded(record: &Record) -> String {
+    let mut page = String::new();
+    let by_rule = |is: &dyn Fn(&Finding) -> bool| {
+        let mut rules: Vec<(&str, usize)> = Vec::new();
+        for finding in record.findings.iter().filter(|finding| is(finding)) {
+            match rules.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+                Some((_, findings)) => *findings += 1,
+                None => rules.push((&finding.rule, 1)),
+            }
+        }
+        rules
+    };
+    let mut section = |title: String, lines: &[String]| {
+        if !lines.is_empty() {
+            let _ = writeln!(page, "<details><summary>{title}</summary>\n\n{}\n\n</details>\n", lines.join("\n"));
+        }
+    };
+    let undecided = by_rule(&is_undecided);
+    let lines: Vec<String> = undecided.iter().map(|(rule, n)| format!("- {}: {n}", code(rule))).collect();
+    let all: usize = undecided.iter().map(|(_, n)| n).sum();
+    section(format!("{} that the evidence does not decide", counted(all, "finding")), &lines);
+    for kind in [Disposition::Waived, Disposition::Baseline] {
+        let rules = by_rule(&|finding| finding.disposition == kind);
+        let lines: Vec<String> = rules.iter().map(|(rule, n)| format!("- {}: {n}", code(rule))).collect();
+        let all: usize = rules.iter().map(|(_, n)| n).sum();
+        section(format!("{} that count no more: {}", counted(all, "finding"), disposition(kind)), &lines);
+    }
+    let reasons = by_reason(record, &[Verdict::NotEvidenced]);
+    let lines: Vec<String> = reasons
+        .iter()
+        .map(|(_, reason, rules)| {
+            let ids: Vec<String> = rules.iter().map(|(_, rule)| code(&rule.id)).collect();
+            format!("- {}: {}", ids.join(", "), prose(reason.unwrap_or("nothing was handed over")))
+        })
+        .collect();
+    let all: usize = reasons.iter().map(|(_, _, rules)| rules.len()).sum();
+    section(format!("{} not evidenced: nobody handed over what they need", counted(all, "rule")), &lines);
+    let manual = record.steps.iter().flat_map(|step| &step.rules).filter(|rule| rule.status == Verdict::Manual);
+    let lines: Vec<String> = manual.map(|rule| format!("- {}: {}", code(&rule.id), text(&rule.title))).collect();
+    section(format!("{} for a person", counted(lines.len(), "question")), &lines);
+    let mut statuses: BTreeMap<Verdict, usize> = BTreeMap::new();
+    for rule in record.steps.iter().flat_map(|step| &step.rules) {
+        *statuses.entry(rule.status).or_default() += 1;
+    }
+    let lines: Vec<String> =
+        statuses.iter().rev().map(|(status, n)| format!("- {} {}: {n}", symbol(*status), status.label())).collect();
+    section(format!("{} in all", counted(statuses.values().sum(), "rule")), &lines);
+    page
+}
+
+fn about(record: &Record) -> String {
+    let system = &record.system;
+    let mut parts = Vec::new();
+    if let Some((first, last)) = system.first_decision.as_deref().zip(system.last_decision.as_deref()) {
+        parts.push(format!("decisions of {}", period(first, last)));
+    }
+    parts.extend(system.as_of.as_deref().map(|of| format!("as of {}", day(of))));
+    parts.extend(system.policies.iter().map(|policy| format!("consent policy {}", policy.version)));
+    parts.extend(system.packs.iter().map(|pack| format!("{} {}", pack.id, pack.version)));
+    parts.push(format!("{} {}", record.tool.name, record.tool.version));
+    parts.push(format!("{} answers for it", system.owner));
+    format!("<sub>{}</sub>\n", text(&parts.join(" · ")))
+}
+
+/// A sentence: what stands between backticks as code, all else as text.
+pub(super) fn prose(sentence: &str) -> String {
+    let (mut page, mut rest) = (String::new(), sentence);
+    while let Some((before, (inner, after))) =
+        rest.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
+    {
+        page += &text(before);
+        page += &code(inner);
+        rest = after;
+    }
+    page + &text(rest)
+}
+
+/// A name or value as code. One with a backtick cannot be: its text stands there instead.
+fn code(value: &str) -> String {
+    let value = short(value);
+    // A span of code loses blanks at both ends, and `|` would end a cell.
+    let fits = !value.trim().is_empty() && value.trim() == value && !value.contains(['`', '|']);
+    if fits { format!("`{value}`") } else { text(&value) }
+}
+
+/// Text that stays text within a line of GitHub's Markdown: no HTML, link, mention, reference, emphasis, code or cell.
+/// It must not begin a line.
+pub(super) fn text(raw: &str) -> String {
+    let raw = short(raw);
+    let mut page = String::with_capacity(raw.len() + 16);
+    let mut before = ' ';
+    let mut chars = raw.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            // Mentions, e-mail addresses, issues: GitHub looks for them in what a reader sees, where an escape is gone.
+            // A word joiner, which nobody sees, keeps the parts from making one.
+            '@' | '#' => {
+                page.push('\\');
+                page.push(c);
+                page.push('\u{2060}');
+            }
+            // `https://…` and `www.…` become links unbidden.
+            ':' if chars.peek() == Some(&'/') => page.push_str("\\:\u{2060}"),
+            '.' if before.eq_ignore_ascii_case(&'w') => page.push_str("\\.\u{2060}"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '!' | '|' | '~' | '$' | '^' => {
+                page.push('\\');
+                page.push(c);
+            }
+            c => page.push(c),
+        }
+        before = c;
+    }
+    page
+}
+
+/// [`clean`] text, cut where it is longer than anybody reads.
+fn short(raw: &str) -> String {
+    let raw = clean(raw);
+    if raw.len() <= LONG {
+        return raw.into_owned();
+    }
+    let end = (0..=LONG).rev().find(|end| raw.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", &raw[..end])
+}
