@@ -52,6 +52,11 @@ pub fn all(files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
     Ok(())
 }
 
+/// Writes one file, whole or not at all.
+pub fn one(path: &Path, bytes: &[u8]) -> Result<()> {
+    all(&[(path.to_owned(), bytes.to_vec())])
+}
+
 /// The nearest folder above a path that is there.
 fn nearest(path: &Path) -> &Path {
     let above = path.ancestors().skip(1).find(|above| above.exists() || above.as_os_str().is_empty());

@@ -7,6 +7,7 @@ use crate::record::Record;
 
 mod charts;
 mod ci;
+pub mod diff;
 pub mod findings_csv;
 pub mod github;
 pub mod html;
@@ -15,6 +16,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod openmetrics;
+mod page;
 mod prose;
 #[cfg(test)]
 mod sample;
@@ -22,6 +24,7 @@ pub mod sarif;
 mod summary;
 pub mod terminal;
 mod text;
+pub mod trend;
 
 /// A format that a record can be written in.
 pub struct Format {
