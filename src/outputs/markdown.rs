@@ -8,9 +8,10 @@ use super::findings_csv::disposition;
 use super::summary::{Group, by_reason, groups};
 use super::terminal::symbol;
 use super::text::{clean, count, day, period};
+use crate::decisions::baseline::{Earlier, Gone};
 use crate::decisions::waivers::WaiverState;
 use crate::error::Result;
-use crate::findings::{Disposition, Finding};
+use crate::findings::{Disposition, Finding, State};
 use crate::playbook::{Severity, Step, Verdict};
 use crate::record::{GateStatus, Record};
 
@@ -18,6 +19,8 @@ use crate::record::{GateStatus, Record};
 const MOST: usize = 60_000;
 /// Findings of one rule and strategy that are told in full.
 const TOLD: usize = 5;
+/// Findings listed of those that are gone.
+const LISTED: usize = 20;
 /// Bytes of one piece of text from the evidence.
 const LONG: usize = 1_000;
 
@@ -28,6 +31,7 @@ pub fn render(record: &Record) -> Result<Vec<u8>> {
     tail += &about(record);
     let mut page = verdict(record);
     page += &steps(record);
+    page += &since_baseline(record);
     // What is short is whole; the findings take what is left.
     let room = MOST.saturating_sub(page.len() + tail.len().min(MOST / 2));
     page += &findings(record, room);
@@ -81,6 +85,22 @@ fn is_undecided(finding: &Finding) -> bool {
     finding.status == Verdict::Inconclusive && finding.disposition == Disposition::Open
 }
 
+/// What changed since the baseline, counted; the findings say it one by one.
+fn since_baseline(record: &Record) -> String {
+    let Some(baseline) = &record.baseline else { return String::new() };
+    let mut counts: BTreeMap<State, usize> = BTreeMap::new();
+    for state in record.findings.iter().filter_map(|finding| finding.since_baseline) {
+        *counts.entry(state).or_default() += 1;
+    }
+    *counts.entry(State::Fixed).or_default() += baseline.since.fixed.len();
+    *counts.entry(State::NotComparable).or_default() += baseline.since.not_comparable.len();
+    let told =
+        |state: &State| format!("{} {}", count(counts.get(state).copied().unwrap_or_default() as u64), state.words());
+    let of = baseline.since.as_of.as_deref().map(|of| format!(" of {}", text(&day(of)))).unwrap_or_default();
+    let parts: Vec<String> = State::ALL.iter().map(told).collect();
+    format!("**Since the baseline{of}:** {}\n\n", parts.join(", "))
+}
+
 /// Open findings by rule and strategy, worst first, in as many bytes as there are.
 fn findings(record: &Record, room: usize) -> String {
     let open = (0..record.findings.len()).filter(|index| is_open_failure(&record.findings[*index]));
@@ -114,7 +134,11 @@ fn of_group(record: &Record, group: &Group<'_>) -> String {
     let about = if group.strategy.is_empty() { String::new() } else { format!(" of {}", code(&group.strategy)) };
     let findings: Vec<&Finding> = group.findings.iter().filter_map(|index| record.findings.get(*index)).collect();
     let sentence = |finding: &Finding| {
-        let message = prose(finding.message.trim_end_matches('.'));
+        let since = match finding.since_baseline {
+            Some(state @ (State::New | State::Worse | State::NotComparable)) => format!("**{}**: ", state.words()),
+            _ => String::new(),
+        };
+        let message = format!("{since}{}", prose(finding.message.trim_end_matches('.')));
         let Some(at) = place(record, finding) else { return message };
         let path = inside(record, at.path).unwrap_or_else(|| at.path.to_owned());
         format!("{message}, at {}", code(&format!("{path}:{}", at.line)))
@@ -173,6 +197,23 @@ fn folded(record: &Record) -> String {
         let all: usize = rules.iter().map(|(_, n)| n).sum();
         section(format!("{} that count no more: {}", counted(all, "finding"), disposition(kind)), &lines);
     }
+    if let Some(baseline) = &record.baseline {
+        let told = |gone: &Gone| {
+            let about: Vec<String> = gone.about.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            let reason = gone.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("- {}: {}", code(&gone.rule), text(&format!("{}{reason}", about.join(", "))))
+        };
+        let Earlier { fixed, not_comparable, .. } = &baseline.since;
+        let lists =
+            [(fixed, "fixed since the baseline"), (not_comparable, "of the baseline gone, and not shown to be fixed")];
+        for (gone, what) in lists {
+            let mut lines: Vec<String> = gone.iter().take(LISTED).map(told).collect();
+            if gone.len() > LISTED {
+                lines.push(format!("- and {} more, in the report", count((gone.len() - LISTED) as u64)));
+            }
+            section(format!("{} {what}", counted(gone.len(), "finding")), &lines);
+        }
+    }
     let reasons = by_reason(record, &[Verdict::NotEvidenced]);
     let lines: Vec<String> = reasons
         .iter()
@@ -224,7 +265,7 @@ pub(super) fn prose(sentence: &str) -> String {
 }
 
 /// A name or value as code. One with a backtick cannot be: its text stands there instead.
-fn code(value: &str) -> String {
+pub(super) fn code(value: &str) -> String {
     let value = short(value);
     // A span of code loses blanks at both ends, and `|` would end a cell.
     let fits = !value.trim().is_empty() && value.trim() == value && !value.contains(['`', '|']);
@@ -252,6 +293,8 @@ pub(super) fn text(raw: &str) -> String {
             }
             // `https://…` and `www.…` become links unbidden.
             ':' if chars.peek() == Some(&'/') => page.push_str("\\:\u{2060}"),
+            // `GH-12` is an issue.
+            '-' if before.eq_ignore_ascii_case(&'h') => page.push_str("-\u{2060}"),
             '.' if before.eq_ignore_ascii_case(&'w') => page.push_str("\\.\u{2060}"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '!' | '|' | '~' | '$' | '^' => {
                 page.push('\\');

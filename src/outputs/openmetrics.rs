@@ -9,6 +9,7 @@ use super::ci::verdict;
 use super::findings_csv::disposition;
 use crate::error::Result;
 use crate::facts::{Fact, attributes, judged::Judged};
+use crate::findings::State;
 use crate::playbook::Verdict;
 use crate::record::{GateStatus, Record};
 use crate::stats::Interval;
@@ -33,6 +34,7 @@ pub fn render(record: &Record) -> Result<Vec<u8>> {
     let mut page = Page { system: &record.system.name, families: Vec::new() };
     audit(&mut page, record);
     findings(&mut page, record);
+    since_baseline(&mut page, record);
     consent(&mut page, record);
     outcomes(&mut page, record);
     evidence(&mut page, record);
@@ -93,6 +95,22 @@ fn findings(page: &mut Page, record: &Record) {
         let labels =
             [("rule", rule), ("step", step), ("severity", severity), ("status", status), ("disposition", disposition)];
         family.add(&labels, count as f64);
+    }
+}
+
+/// Nothing without a baseline.
+fn since_baseline(page: &mut Page, record: &Record) {
+    let Some(baseline) = &record.baseline else { return };
+    let help = "Findings by what became of them since the baseline.";
+    let family = page.family("probity_findings_since_baseline", "", help);
+    for state in State::ALL {
+        let now = record.findings.iter().filter(|finding| finding.since_baseline == Some(state)).count();
+        let gone = match state {
+            State::Fixed => baseline.since.fixed.len(),
+            State::NotComparable => baseline.since.not_comparable.len(),
+            _ => 0,
+        };
+        family.add(&[("state", &state.words().replace(' ', "_"))], (now + gone) as f64);
     }
 }
 

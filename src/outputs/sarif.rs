@@ -3,13 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::ci::{inside, is_absolute, level, spot, verdict};
+use super::ci::{inside, is_absolute, level, manifest, spot, verdict};
 use super::findings_csv::disposition;
 use super::markdown;
 use super::text::clean;
+use crate::decisions::baseline::Gone;
 use crate::decisions::waivers::{WaiverResult, WaiverState};
 use crate::error::{Error, Result};
-use crate::findings::{Disposition, Evidence, Finding};
+use crate::findings::{Disposition, Evidence, Finding, State};
 use crate::playbook::{Severity, Step, Verdict};
 use crate::record::{EvidenceFile, Record, RuleResult};
 
@@ -38,7 +39,9 @@ const NOTICES: [(&str, &str, &str); 3] = [
 pub fn render(record: &Record) -> Result<Vec<u8>> {
     let rules: Vec<(Step, &RuleResult)> =
         record.steps.iter().flat_map(|step| step.rules.iter().map(|rule| (step.id, rule))).collect();
-    let results: Vec<Value> = record.findings.iter().map(|finding| result(record, &rules, finding)).collect();
+    let mut results: Vec<Value> = record.findings.iter().map(|finding| result(record, &rules, finding)).collect();
+    let fixed = record.baseline.iter().flat_map(|baseline| &baseline.since.fixed);
+    results.extend(fixed.map(|gone| absent(record, &rules, gone)));
     let notices = NOTICES.map(|(id, what, help)| {
         json!({ "id": id, "shortDescription": message(what), "fullDescription": message(what), "help": message(help) })
     });
@@ -156,6 +159,9 @@ fn result(record: &Record, rules: &[(Step, &RuleResult)], finding: &Finding) -> 
     if let Some(index) = rules.iter().position(|(_, rule)| rule.id == finding.rule) {
         value["ruleIndex"] = json!(index);
     }
+    if record.baseline.is_some() {
+        value["baselineState"] = json!(baseline_state(finding.since_baseline));
+    }
     if !related.is_empty() {
         value["relatedLocations"] = json!(related);
     }
@@ -167,9 +173,39 @@ fn result(record: &Record, rules: &[(Step, &RuleResult)], finding: &Finding) -> 
         "severity": finding.severity.label(),
         "status": verdict(finding.status),
         "disposition": disposition(finding.disposition),
+        "sinceBaseline": finding.since_baseline.map(State::words),
         "evidence": values,
     });
     value
+}
+
+/// A finding of the baseline that is fixed.
+fn absent(record: &Record, rules: &[(Step, &RuleResult)], gone: &Gone) -> Value {
+    let about: Vec<String> = gone.about.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let mut value = json!({
+        "ruleId": gone.rule,
+        "kind": "fail",
+        "level": level(gone.severity),
+        "message": message(&format!("fixed since the baseline: {}", about.join(", "))),
+        "locations": [location(record, manifest(record), Some(1))],
+        "partialFingerprints": { "primaryLocationLineHash": gone.fingerprint, "probity/v1": gone.fingerprint },
+        "baselineState": "absent",
+    });
+    if let Some(index) = rules.iter().position(|(_, rule)| rule.id == gone.rule) {
+        value["ruleIndex"] = json!(index);
+    }
+    value
+}
+
+/// The state in SARIF's words (3.27.24): `updated` is there in both and not the same. What is about the difference itself
+/// was not there before.
+fn baseline_state(state: Option<State>) -> &'static str {
+    match state {
+        None | Some(State::New) => "new",
+        Some(State::Same) => "unchanged",
+        Some(State::Worse | State::Better | State::NotComparable) => "updated",
+        Some(State::Fixed) => "absent",
+    }
 }
 
 /// What keeps the finding from failing the gate. A waiver without effect is none, not even a rejected one: readers that
@@ -178,7 +214,9 @@ fn suppression(record: &Record, finding: &Finding) -> Option<Value> {
     match finding.disposition {
         Disposition::Open => None,
         Disposition::Baseline => Some(json!({
-            "kind": "external", "status": "accepted", "justification": "It is in the baseline that the gate compares with.",
+            "kind": "external",
+            "status": "accepted",
+            "justification": "It was there when the baseline was written, and is no worse now.",
         })),
         Disposition::Waived => {
             let mut value = json!({ "kind": "external", "status": "accepted" });

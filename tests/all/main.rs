@@ -19,6 +19,7 @@ mod ll144;
 mod measures;
 mod memory;
 mod open_bandit;
+mod outputs;
 mod prices;
 mod readers;
 mod receipts;
