@@ -239,3 +239,6 @@ impl Diff {
         Self { before: side(earlier), now, counts, undecided, findings, numbers, compared, not_comparable }
     }
 }
+
+#[cfg(test)]
+mod tests;
