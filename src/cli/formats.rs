@@ -9,8 +9,8 @@ use crate::record::Record;
 
 /// The help of `--format`, the same wherever it stands.
 pub const HELP: &str = "What to write: NAME for its file in the folder, NAME=PATH for another file, NAME=- for standard output, \
-    which then carries nothing else. NAME is json, findings, html, sarif, junit, markdown, openmetrics, in-toto, or \
-    github (annotations of GitHub Actions; without PATH they go to standard output)";
+    which then carries nothing else. NAME is json, findings, html, sarif, code-scanning (SARIF with the open findings alone, for GitHub), junit, markdown, \
+    openmetrics, in-toto, or github (annotations of GitHub Actions; without PATH they go to standard output)";
 
 /// Formats by where they go.
 pub struct Asked {

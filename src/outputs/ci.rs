@@ -89,6 +89,15 @@ pub fn is_open_failure(finding: &Finding) -> bool {
     finding.status == Verdict::Fail && finding.disposition == Disposition::Open
 }
 
+/// Why a finding does not count, after its number.
+pub fn set_aside(of: Disposition) -> &'static str {
+    match of {
+        Disposition::Open => "open",
+        Disposition::Waived => "waived",
+        Disposition::Baseline => "of the baseline, and no worse",
+    }
+}
+
 /// `1 finding`, `2 findings`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{}", super::text::count(count as u64), if count == 1 { "" } else { "s" })

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::ci::{counted, is_open_failure, place};
-use super::findings_csv::disposition;
+use super::ci::{counted, is_open_failure, place, set_aside};
 use super::text::escape;
 use crate::error::Result;
 use crate::findings::{Disposition, Finding};
@@ -119,7 +118,7 @@ fn outcome<'a>(record: &'a Record, rule: &RuleResult) -> Outcome<'a> {
         Verdict::Fail => {
             let kinds = [Disposition::Waived, Disposition::Baseline].map(|kind| {
                 let those = findings().filter(|finding| finding.disposition == kind).count();
-                (those > 0).then(|| format!("{} {}", counted(those, "finding"), disposition(kind)))
+                (those > 0).then(|| format!("{} {}", counted(those, "finding"), set_aside(kind)))
             });
             format!("fails, and does not count: {}", kinds.into_iter().flatten().collect::<Vec<_>>().join(", "))
         }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::ci::{counted, inside, is_open_failure, place};
-use super::findings_csv::disposition;
+use super::ci::{counted, inside, is_open_failure, place, set_aside};
 use super::summary::{Group, by_reason, groups};
 use super::terminal::symbol;
 use super::text::{clean, count, day, period};
@@ -89,16 +88,18 @@ fn is_undecided(finding: &Finding) -> bool {
 fn since_baseline(record: &Record) -> String {
     let Some(baseline) = &record.baseline else { return String::new() };
     let mut counts: BTreeMap<State, usize> = BTreeMap::new();
-    for state in record.findings.iter().filter_map(|finding| finding.since_baseline) {
+    let failing = record.findings.iter().filter(|finding| finding.status == Verdict::Fail);
+    for state in failing.filter_map(|finding| finding.since_baseline) {
         *counts.entry(state).or_default() += 1;
     }
-    *counts.entry(State::Fixed).or_default() += baseline.since.fixed.len();
-    *counts.entry(State::NotComparable).or_default() += baseline.since.not_comparable.len();
+    let gone = |all: &[Gone]| all.iter().filter(|gone| gone.status == Verdict::Fail).count();
+    *counts.entry(State::Fixed).or_default() += gone(&baseline.since.fixed);
+    *counts.entry(State::NotComparable).or_default() += gone(&baseline.since.not_comparable);
     let told =
         |state: &State| format!("{} {}", count(counts.get(state).copied().unwrap_or_default() as u64), state.words());
     let of = baseline.since.as_of.as_deref().map(|of| format!(" of {}", text(&day(of)))).unwrap_or_default();
     let parts: Vec<String> = State::ALL.iter().map(told).collect();
-    format!("**Since the baseline{of}:** {}\n\n", parts.join(", "))
+    format!("**Since the baseline{of}**, failing findings: {}\n\n", parts.join(", "))
 }
 
 /// Open findings by rule and strategy, worst first, in as many bytes as there are.
@@ -195,7 +196,7 @@ fn folded(record: &Record) -> String {
         let rules = by_rule(&|finding| finding.disposition == kind);
         let lines: Vec<String> = rules.iter().map(|(rule, n)| format!("- {}: {n}", code(rule))).collect();
         let all: usize = rules.iter().map(|(_, n)| n).sum();
-        section(format!("{} that count no more: {}", counted(all, "finding"), disposition(kind)), &lines);
+        section(format!("{} {}", counted(all, "finding"), set_aside(kind)), &lines);
     }
     if let Some(baseline) = &record.baseline {
         let told = |gone: &Gone| {
@@ -204,10 +205,13 @@ fn folded(record: &Record) -> String {
             format!("- {}: {}", code(&gone.rule), text(&format!("{}{reason}", about.join(", "))))
         };
         let Earlier { fixed, not_comparable, .. } = &baseline.since;
-        let lists =
-            [(fixed, "fixed since the baseline"), (not_comparable, "of the baseline gone, and not shown to be fixed")];
+        let lists = [
+            (fixed, "fixed since the baseline"),
+            (not_comparable, "of the baseline gone, which nothing shows to be fixed"),
+        ];
         for (gone, what) in lists {
-            let mut lines: Vec<String> = gone.iter().take(LISTED).map(told).collect();
+            let gone: Vec<&Gone> = gone.iter().filter(|gone| gone.status == Verdict::Fail).collect();
+            let mut lines: Vec<String> = gone.iter().copied().take(LISTED).map(told).collect();
             if gone.len() > LISTED {
                 lines.push(format!("- and {} more, in the report", count((gone.len() - LISTED) as u64)));
             }
@@ -315,4 +319,60 @@ fn short(raw: &str) -> String {
     }
     let end = (0..=LONG).rev().find(|end| raw.is_char_boundary(*end)).unwrap_or_default();
     format!("{}…", &raw[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn page(record: &Record) -> String {
+        String::from_utf8(render(record).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_verdict_the_steps_and_the_worst_come_first() {
+        let record = sample::record();
+        let page = page(&record);
+        assert!(
+            page.starts_with("## Audit of Shop recommendations\n\n**✗ The gate failed: five open findings"),
+            "{page}"
+        );
+        assert!(page.contains("\n| 4. Design for choice | ✗ fail | "), "{page}");
+        let worst = page.find("- `join-needs-consent`: ranker\\_v2 combined store and web").unwrap();
+        assert!(worst < page.find("`use-needs-basis`").unwrap() && page.contains("`policy.yaml:12`"));
+        assert!(page.contains("- `input-mapped` (`decisions.yaml:12`): it has expired"), "{page}");
+    }
+
+    /// GitHub refuses a comment that is too long, whole.
+    #[test]
+    fn a_page_is_never_too_long_and_says_what_it_leaves_out() {
+        let mut record = sample::record();
+        let mut one = record.findings[0].clone();
+        one.message = "word ".repeat(400);
+        record.findings = (0..3_000).map(|n| Finding { rule: format!("rule-{n}"), ..one.clone() }).collect();
+        let page = page(&record);
+        assert!(page.len() <= MOST, "{}", page.len());
+        let told = page.matches("\n- `rule-").count();
+        assert!(told > 20, "{told}");
+        assert!(page.contains(&format!("\nand {} more, in the report\n", count(3_000 - told as u64))), "{told}");
+        assert!(page.trim_end().ends_with("</sub>"), "the end is there");
+
+        // Even where what is folded is too long.
+        let waiver = record.waivers[1].clone();
+        record.waivers = vec![waiver; 3_000];
+        let page = super::tests::page(&record);
+        assert!(page.len() <= MOST, "{}", page.len());
+        assert!(page.ends_with("The rest does not fit here; it is in the report.\n"));
+    }
+
+    #[test]
+    fn text_stays_text() {
+        assert_eq!(text("a_b *c* <d> | e"), "a\\_b \\*c\\* &lt;d&gt; \\| e");
+        assert_eq!(text("@me #1"), "\\@\u{2060}me \\#\u{2060}1");
+        assert_eq!(text("https://x www.x GH-1"), "https\\:\u{2060}//x www\\.\u{2060}x GH-\u{2060}1");
+        assert_eq!(prose("uses `a_b` at 0.8."), "uses `a_b` at 0.8.");
+        assert_eq!(prose("an `a|b` or ` alone"), "an a\\|b or \\` alone");
+        assert_eq!(code("a`b"), "a\\`b");
+    }
 }

@@ -44,6 +44,7 @@ pub const FORMATS: &[Format] = &[
     Format { name: "findings", file_name: "findings.csv", printed: false, render: findings_csv::render },
     Format { name: "html", file_name: "report.html", printed: false, render: html::render },
     Format { name: "sarif", file_name: "probity.sarif", printed: false, render: sarif::render },
+    Format { name: "code-scanning", file_name: "code-scanning.sarif", printed: false, render: sarif::render_open },
     Format { name: "junit", file_name: "junit.xml", printed: false, render: junit::render },
     Format { name: "markdown", file_name: "summary.md", printed: false, render: markdown::render },
     Format { name: "github", file_name: "annotations.txt", printed: true, render: github::render },

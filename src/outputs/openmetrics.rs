@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::ci::verdict;
 use super::findings_csv::disposition;
+use crate::decisions::baseline::Gone;
 use crate::error::Result;
 use crate::facts::{Fact, attributes, judged::Judged};
 use crate::findings::State;
@@ -101,16 +102,20 @@ fn findings(page: &mut Page, record: &Record) {
 /// Nothing without a baseline.
 fn since_baseline(page: &mut Page, record: &Record) {
     let Some(baseline) = &record.baseline else { return };
-    let help = "Findings by what became of them since the baseline.";
+    let help = "Findings by what became of them since the baseline; those that are gone by what they were.";
     let family = page.family("probity_findings_since_baseline", "", help);
     for state in State::ALL {
-        let now = record.findings.iter().filter(|finding| finding.since_baseline == Some(state)).count();
-        let gone = match state {
-            State::Fixed => baseline.since.fixed.len(),
-            State::NotComparable => baseline.since.not_comparable.len(),
-            _ => 0,
-        };
-        family.add(&[("state", &state.words().replace(' ', "_"))], (now + gone) as f64);
+        for status in [Verdict::Fail, Verdict::Inconclusive] {
+            let now = record.findings.iter().filter(|of| of.since_baseline == Some(state) && of.status == status);
+            let gone: &[Gone] = match state {
+                State::Fixed => &baseline.since.fixed,
+                State::NotComparable => &baseline.since.not_comparable,
+                _ => &[],
+            };
+            let gone = gone.iter().filter(|gone| gone.status == status);
+            let (state, count) = (state.words().replace(' ', "_"), now.count() + gone.count());
+            family.add(&[("state", &state), ("status", verdict(status))], count as f64);
+        }
     }
 }
 
@@ -279,4 +284,23 @@ fn escape(value: &str) -> String {
 
 fn number(value: f64) -> String {
     if value.is_infinite() { if value > 0.0 { "+Inf".into() } else { "-Inf".into() } } else { value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_breaks_no_line_and_no_series_stands_there_twice() {
+        assert_eq!(escape("a\\b\"c\nd\re\u{2028}"), "a\\\\b\\\"c\\nd<U+000D>e<U+2028>");
+        let mut page = Page { system: "x", families: Vec::new() };
+        let family = page.family("probity_x_seconds", "seconds", "Help.");
+        family.add(&[("a", "1")], 2.5);
+        family.add(&[("a", "1")], 3.0);
+        family.add(&[("a", "2")], f64::NEG_INFINITY);
+        page.family("probity_empty", "", "Nothing.");
+        let expected = "# HELP probity_x_seconds Help.\n# TYPE probity_x_seconds gauge\n# UNIT probity_x_seconds seconds\n\
+                        probity_x_seconds{system=\"x\",a=\"1\"} 2.5\nprobity_x_seconds{system=\"x\",a=\"2\"} -Inf\n# EOF\n";
+        assert_eq!(page.text(), expected);
+    }
 }

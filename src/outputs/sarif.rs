@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::ci::{inside, is_absolute, level, manifest, spot, verdict};
+use super::ci::{inside, is_absolute, is_open_failure, level, manifest, spot, verdict};
 use super::findings_csv::disposition;
 use super::markdown;
 use super::text::clean;
@@ -37,10 +37,24 @@ const NOTICES: [(&str, &str, &str); 3] = [
 /// The record as one run. Results are findings alone: what passed is no result, and what nobody could look at is told
 /// as a notification, so that silence never reads as a pass.
 pub fn render(record: &Record) -> Result<Vec<u8>> {
+    let fixed = record.baseline.iter().flat_map(|baseline| &baseline.since.fixed);
+    log(record, record.findings.iter(), fixed)
+}
+
+/// The same with the open failing findings as its only results. GitHub's code scanning shows every result as an open alert,
+/// whatever its kind, suppressions and baseline state say.
+pub fn render_open(record: &Record) -> Result<Vec<u8>> {
+    log(record, record.findings.iter().filter(|finding| is_open_failure(finding)), std::iter::empty())
+}
+
+fn log<'a>(
+    record: &Record,
+    findings: impl Iterator<Item = &'a Finding>,
+    fixed: impl Iterator<Item = &'a Gone>,
+) -> Result<Vec<u8>> {
     let rules: Vec<(Step, &RuleResult)> =
         record.steps.iter().flat_map(|step| step.rules.iter().map(|rule| (step.id, rule))).collect();
-    let mut results: Vec<Value> = record.findings.iter().map(|finding| result(record, &rules, finding)).collect();
-    let fixed = record.baseline.iter().flat_map(|baseline| &baseline.since.fixed);
+    let mut results: Vec<Value> = findings.map(|finding| result(record, &rules, finding)).collect();
     results.extend(fixed.map(|gone| absent(record, &rules, gone)));
     let notices = NOTICES.map(|(id, what, help)| {
         json!({ "id": id, "shortDescription": message(what), "fullDescription": message(what), "help": message(help) })
@@ -181,11 +195,12 @@ fn result(record: &Record, rules: &[(Step, &RuleResult)], finding: &Finding) -> 
 
 /// A finding of the baseline that is fixed.
 fn absent(record: &Record, rules: &[(Step, &RuleResult)], gone: &Gone) -> Value {
+    let failed = gone.status == Verdict::Fail;
     let about: Vec<String> = gone.about.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let mut value = json!({
         "ruleId": gone.rule,
-        "kind": "fail",
-        "level": level(gone.severity),
+        "kind": if failed { "fail" } else { "open" },
+        "level": if failed { level(gone.severity) } else { "none" },
         "message": message(&format!("fixed since the baseline: {}", about.join(", "))),
         "locations": [location(record, manifest(record), Some(1))],
         "partialFingerprints": { "primaryLocationLineHash": gone.fingerprint, "probity/v1": gone.fingerprint },
@@ -355,3 +370,6 @@ fn pascal(id: &str) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,11 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::support::Audit;
-
 mod hostile;
+mod runs;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const ALL: &str = "findings,html,sarif,junit,markdown,openmetrics,in-toto";
+const ALL: &str = "findings,html,sarif,code-scanning,junit,markdown,openmetrics,in-toto";
 
 /// What the readers read from the files in a folder.
 #[track_caller]
@@ -123,6 +122,10 @@ fn every_result_stands_at_a_line_that_is_there() {
             places.insert((text(&finding["rule"]), uri), lines.lines().nth(line - 1).unwrap().to_owned());
         }
     }
+    // GitHub gets what is open and fails, and nothing else.
+    let open = json(shop.folder.join("code-scanning.sarif"));
+    let open: Vec<&Value> = list(&open["runs"][0]["results"]).iter().map(|result| &result["kind"]).collect();
+    assert_eq!(open, vec!["fail"; findings_of(&shop.record, "").len()]);
     // The planted defects stand where somebody can mend them.
     let at = |rule, file| places[&(rule, file)].as_str();
     assert!(at("use-after-withdrawal", "fixtures/storefront/consent-policy.yaml").contains("basis: consent"));
@@ -193,8 +196,10 @@ fn junit_has_a_case_per_rule_and_no_undecided_one_passes() {
     assert_eq!(sum(0) - sum(1) - sum(2), passed);
 }
 
+/// The failing findings of a rule, or of all.
 fn findings_of<'a>(record: &'a Value, rule: &str) -> Vec<&'a Value> {
-    list(&record["findings"]).iter().filter(|of| of["rule"] == rule && of["status"] == "fail").collect()
+    let of_rule = |of: &Value| rule.is_empty() || of["rule"] == rule;
+    list(&record["findings"]).iter().filter(|of| of["status"] == "fail" && of_rule(of)).collect()
 }
 
 #[test]
@@ -272,124 +277,9 @@ fn a_report_of_the_record_is_the_same_in_every_format() {
     assert_eq!(probity(folder.path(), &arguments).status.code(), Some(0));
     let names = std::fs::read_dir(folder.path().join("again")).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<_> = names.collect();
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 10, "{names:?}");
     for name in names {
         let (then, now) = (shop().folder.join(&name), folder.path().join("again").join(&name));
         assert!(std::fs::read(then).unwrap() == std::fs::read(now).unwrap(), "{name:?}");
-    }
-}
-
-const N11: [(&str, &str); 6] = [
-    ("audit.yaml", include_str!("../../fixtures/conformance/n11-waived/audit.yaml")),
-    ("map.yaml", include_str!("../../fixtures/conformance/n11-waived/map.yaml")),
-    ("policy.yaml", include_str!("../../fixtures/conformance/n11-waived/policy.yaml")),
-    ("consent.csv", include_str!("../../fixtures/conformance/n11-waived/consent.csv")),
-    ("log.csv", include_str!("../../fixtures/conformance/n11-waived/log.csv")),
-    ("decisions.yaml", include_str!("../../fixtures/conformance/n11-waived/decisions.yaml")),
-];
-
-/// One decision without consent, waived.
-fn waived() -> Audit {
-    N11.iter().fold(Audit::new(), |audit, (name, text)| audit.with(name, text))
-}
-
-#[track_caller]
-fn audited(audit: &Audit, more: &[&str], code: i32) -> (Value, Value) {
-    let mut arguments = vec!["audit", "audit.yaml", "--out", "report", "--format", ALL];
-    arguments.extend(more);
-    let output = probity(&audit.path(""), &arguments);
-    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
-    let asked =
-        ["IsSuppressed == True", "BaselineState == 'New'", "BaselineState == 'Unchanged'", "BaselineState == 'Absent'"];
-    (read(&audit.path("report"), &asked), json(audit.path("report/probity.sarif")))
-}
-
-fn case<'a>(read: &'a Value, rule: &str) -> &'a Value {
-    let mut cases = list(&read["junit"]).iter().flat_map(|suite| list(&suite["cases"]));
-    &cases.find(|case| case["name"] == rule).unwrap()["results"][0]
-}
-
-#[test]
-fn a_waiver_suppresses_and_one_that_has_expired_is_told_and_does_not() {
-    let (read, sarif) = audited(&waived(), &[], 0);
-    assert_eq!(read["sarif"]["counts"][0], 1);
-    let suppressed =
-        list(&sarif["runs"][0]["results"]).iter().find(|result| result["suppressions"].is_array()).unwrap();
-    let suppression = &suppressed["suppressions"][0];
-    let why = "The form that asks goes live with the next release. (web-team@shop.example answers for it until 2026-06-30; \
-               approved by privacy@shop.example)";
-    assert_eq!((&suppression["status"], &suppression["justification"]), (&"accepted".into(), &why.into()));
-    assert_eq!(suppression["location"]["physicalLocation"]["region"]["startLine"], 2);
-    assert_eq!(case(&read, "use-without-consent")[0], "skipped");
-    assert_eq!(case(&read, "use-without-consent")[1], "fails, and does not count: 1 finding waived");
-    assert!(text(&read["markdown"]).contains("<summary>1 finding that count no more: waived</summary>"));
-
-    let expired = waived().replacing("decisions.yaml", "expires: 2026-06-30", "expires: 2026-03-01");
-    let expired = expired.replacing("decisions.yaml", "created: 2026-03-01", "created: 2026-01-01");
-    let expired = expired.replacing("decisions.yaml", "expires: 2026-03-01", "expires: 2026-02-01");
-    let (read, sarif) = audited(&expired, &[], 1);
-    assert_eq!(read["sarif"]["counts"][0], 0, "an expired waiver hides nothing");
-    let told = &sarif["runs"][0]["invocations"][0]["toolConfigurationNotifications"][0];
-    assert_eq!(told["message"]["text"], "the waiver of `use-without-consent` has no effect: it has expired");
-    assert_eq!(told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "decisions.yaml");
-    assert_eq!(case(&read, "use-without-consent")[0], "failed");
-    assert!(text(&read["markdown"]).contains("<h3>Waivers without effect</h3>"));
-}
-
-#[test]
-fn a_baseline_is_told_in_every_format() {
-    let audit = waived().replacing("audit.yaml", "decisions: decisions.yaml\n", "");
-    audited(&audit, &[], 1);
-    let written = probity(&audit.path(""), &["baseline", "write", "report/audit.json"]);
-    assert_eq!(written.status.code(), Some(0));
-    let (read, sarif) = audited(&audit, &["--baseline", "baseline.json"], 0);
-    let known = list(&sarif["runs"][0]["results"]).len() as u64;
-    assert_eq!(read["sarif"]["counts"], serde_json::json!([known, 0, known, 0]));
-    assert_eq!(case(&read, "use-without-consent")[1], "fails, and does not count: 1 finding baseline");
-    let csv = std::fs::read_to_string(audit.path("report/findings.csv")).unwrap();
-    assert!(csv.lines().skip(1).all(|line| line.ends_with(",same,")), "{csv}");
-
-    // The person agreed all along: the finding is fixed.
-    let audit = audit.replacing("consent.csv", ",refused,", ",given,");
-    let (read, sarif) = audited(&audit, &["--baseline", "baseline.json"], 0);
-    assert_eq!(read["sarif"]["counts"][3], 1);
-    let absent = list(&sarif["runs"][0]["results"]).iter().find(|result| result["baselineState"] == "absent").unwrap();
-    assert_eq!(absent["ruleId"], "use-without-consent");
-    assert!(text(&read["markdown"]).contains("<summary>1 finding fixed since the baseline</summary>"));
-    let fixed = |of: &&Value| of[0] == "probity_findings_since_baseline" && of[1]["state"] == "fixed";
-    assert_eq!(list(&read["prometheus"]).iter().find(fixed).unwrap()[2], 1.0);
-}
-
-#[test]
-fn formats_go_where_they_are_asked_for_and_change_no_exit_code() {
-    let audit = waived().replacing("audit.yaml", "decisions: decisions.yaml\n", "");
-    let run = |format: &str| {
-        let output = probity(&audit.path(""), &["audit", "audit.yaml", "--out", "report", "--format", format]);
-        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
-    };
-    let (code, stdout, stderr) = run("sarif=deep/er/x.sarif,markdown=-");
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.starts_with("## Audit of Case N11\n"), "nothing else is printed: {stdout}");
-    assert!(stderr.contains("wrote deep/er/x.sarif"), "{stderr}");
-    assert!(audit.path("deep/er/x.sarif").is_file() && audit.path("report/audit.json").is_file());
-    assert!(!audit.path("report/report.html").exists(), "only what is asked for, and the record");
-    let (code, stdout, _) = run("github");
-    assert_eq!((code, stdout.lines().all(|line| line.starts_with("::"))), (Some(1), true), "{stdout}");
-    std::fs::remove_dir_all(audit.path("report")).unwrap();
-
-    let faults = [
-        ("sariff", "did you mean `sarif`?"),
-        ("sarif=", "names no path"),
-        ("github,markdown=-", "would both go to standard output"),
-        ("html=x,sarif=x", "would both be written to this file"),
-        ("html=log.csv/x.html", "this is a file; expected a folder to write to"),
-        ("sarif=deep", "this is a folder; expected a file to write"),
-    ];
-    for (format, told) in faults {
-        let (code, stdout, stderr) = run(format);
-        let stderr = crate::support::plain(&stderr);
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{format}: {stderr}");
-        assert!(stderr.contains(told), "{format}: {stderr}");
-        assert!(!audit.path("report").exists(), "{format}: something was written");
     }
 }

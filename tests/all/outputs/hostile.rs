@@ -49,8 +49,7 @@ fn record() -> Value {
     };
     let own = serde_json::json!([findings[0]["fingerprint"]]);
     record["waivers"] = serde_json::json!([waiver("applied", own), waiver("expired", serde_json::json!(["f"]))]);
-    let gone =
-        serde_json::json!({"rule": "r", "severity": "high", "fingerprint": "f", "about": {"a": "b"}, "reason": "why"});
+    let gone = serde_json::json!({"rule": "r", "severity": "high", "status": "fail", "fingerprint": "f", "about": {"a": "b"}, "reason": "why"});
     record["baseline"] = serde_json::json!({
         "path": "baseline.json", "as_of": "2026-01-01", "record": "00", "findings": 2, "fixed": [gone], "not_comparable": [gone],
     });
@@ -108,7 +107,7 @@ fn hostile_text_stays_text_in_every_format() {
             set(&mut spoiled, place, HOSTILE.get(round).unwrap_or(&HOSTILE[number % HOSTILE.len()]));
         }
         std::fs::write(&path, spoiled.to_string()).unwrap();
-        let formats = "findings,html,sarif,junit,markdown,openmetrics,in-toto,github=out/annotations.txt";
+        let formats = "findings,html,sarif,code-scanning,junit,markdown,openmetrics,in-toto,github=out/annotations.txt";
         let output = probity(folder.path(), &["report", "audit.json", "--out", "out", "--format", formats]);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         let out = folder.path().join("out");
