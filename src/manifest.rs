@@ -13,7 +13,7 @@ mod lineage;
 mod measure;
 
 pub(crate) use evidence::OneOrMany;
-pub use evidence::{Evidence, Format, Layout, Source};
+pub use evidence::{Epoch, Evidence, Format, Layout, Source};
 pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
