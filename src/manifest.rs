@@ -187,7 +187,7 @@ impl Manifest {
     /// Reads and checks a manifest. Everything that can be known from the file alone is checked here.
     pub fn read(path: &Path) -> Result<Document<Self>> {
         let document = Document::<Self>::read(path)?;
-        all_clear(check(&document))?;
+        all_clear(document.unfilled().into_iter().chain(check(&document)).collect())?;
         Ok(document)
     }
 

@@ -10,7 +10,7 @@ use super::{CONSENT_POLICY, DATA_MAP, Purposes};
 use crate::evidence::columns::Role;
 use crate::evidence::taxonomy::covers;
 
-/// The strategy of a log that names none.
+/// The strategy where no log names one.
 const UNNAMED: &str = "unnamed";
 
 const HEAD: &str = "\
@@ -81,10 +81,13 @@ impl Proposal<'_> {
             logs().filter_map(|guess| guess.columns.get("strategy")).map(|mapped| escaped(&mapped.own)).collect();
         let mut seen: BTreeSet<String> = logs()
             .filter_map(|guess| guess.own("strategy"))
-            .flat_map(|column| column.strategies().unwrap_or_default())
+            .flat_map(|column| column.few().unwrap_or_default())
             .map(str::to_owned)
             .collect();
         seen.extend(logs().filter(|guess| !guess.columns.contains_key("strategy")).map(constant));
+        if seen.is_empty() {
+            seen.insert(UNNAMED.to_owned()); // So that what is to be said of it is asked for.
+        }
         let columns: Vec<String> = columns.into_iter().map(|name| format!("`{name}`")).collect();
         (seen, columns.join(", "))
     }
@@ -92,17 +95,14 @@ impl Proposal<'_> {
     fn strategies(&self, out: &mut String) {
         let (seen, columns) = self.seen();
         out.push_str("\n# The models and rules that decide, under the names that the log uses.\n");
-        if seen.is_empty() {
-            out.push_str("strategies: [] # TODO: what decides; no log was found that says it\n");
-            return;
-        }
         let _ = match columns.is_empty() {
-            true => writeln!(out, "strategies: # TODO: no column of the log says what decided"),
+            true => writeln!(out, "strategies: # TODO: name what decides; nothing that was found says it"),
             false => {
                 writeln!(out, "strategies: # guess: the values of {columns} in the rows looked at; there may be more")
             }
         };
-        let purpose = self.purposes.ids.iter().find(|id| covers("personalize", id)).or(self.purposes.ids.first());
+        let personal = self.purposes.ids.iter().filter(|id| covers("personalize", id)).max_by_key(|id| id.len());
+        let purpose = personal.or(self.purposes.ids.first());
         let purpose = purpose.map_or("personalize.content", String::as_str);
         for id in seen {
             let _ = write!(

@@ -12,8 +12,6 @@ mod policy;
 mod profile;
 mod roles;
 mod table;
-#[cfg(test)]
-mod tests;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -72,14 +70,15 @@ pub async fn propose(paths: &[PathBuf], out: &Path) -> Result<Proposal> {
         let rest = found.unused.iter().map(|(path, why)| Problem::in_file(path, format!("not used: {why}")));
         return Err(Error::Invalid(std::iter::once(first).chain(rest).collect()));
     }
-    let purposes = purposes(&found, &guesses)?;
+    let words = Words::of(&guesses);
+    let purposes = purposes(&found, &words);
     let (own_map, own_policy) = (found.data_maps.is_empty() && !guesses.is_empty(), found.policies.is_empty());
     let mut files = Vec::new();
     let name = name_of(out);
     let proposal =
         manifest::Proposal { name: &name, guesses: &guesses, found: &found, purposes: &purposes, own_map, own_policy };
     files.push((MANIFEST, proposal.text()));
-    let (map, categories) = map::text(&guesses);
+    let (map, categories) = map::text(&guesses, &words, &Taxonomy::fideslang()?);
     if own_map {
         files.push((DATA_MAP, map));
     }
@@ -137,23 +136,41 @@ fn readable(files: &[(&'static str, String)]) -> Result<()> {
     Ok(())
 }
 
-/// Purposes that people were asked for, as far as fideslang knows them; else those of the policy; else the usual one.
-fn purposes(found: &find::Found, guesses: &[Guess]) -> Result<Purposes> {
-    let known = Taxonomy::fideslang()?.data_uses;
+/// The words that consent records use: few, short and about no person, or they are left alone.
+#[derive(Default)]
+struct Words {
+    purposes: BTreeSet<String>,
+    categories: BTreeSet<String>,
+    contexts: BTreeSet<String>,
+}
+
+impl Words {
+    fn of(guesses: &[Guess]) -> Self {
+        let words = |canonical: &str| -> BTreeSet<String> {
+            let records = guesses.iter().filter(|guess| guess.role == Role::ConsentRecords);
+            let columns = records.filter_map(|guess| guess.own(canonical));
+            let elements = columns.flat_map(|column| {
+                let few = column.few().unwrap_or_default();
+                few.into_iter().flat_map(|cell| cell.split(['|', '\u{1f}']))
+            });
+            elements.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        Self { purposes: words("purpose"), categories: words("categories"), contexts: words("contexts") }
+    }
+}
+
+/// Purposes of the policy; else those that people were asked for; else the usual one.
+fn purposes(found: &find::Found, words: &Words) -> Purposes {
     let policies = found.policies.iter().flat_map(|(_, policy)| &policy.purposes);
     let of_policies: BTreeSet<String> = policies.map(|clause| clause.purpose.value.clone()).collect();
-    let records = guesses.iter().filter(|guess| guess.role == Role::ConsentRecords);
-    let columns = records.filter_map(|guess| guess.own("purpose")).filter(|column| !column.many);
-    let of_records: BTreeSet<String> =
-        columns.flat_map(|column| &column.distinct).filter(|id| known.contains(*id)).cloned().collect();
     let (ids, why) = if !of_policies.is_empty() {
         (of_policies, "the consent policy names it")
-    } else if !of_records.is_empty() {
-        (of_records, "consent records name it")
+    } else if !words.purposes.is_empty() {
+        (words.purposes.clone(), "consent records name it")
     } else {
         (BTreeSet::from([PERSONALIZE.to_owned()]), "what most recommenders are for")
     };
-    Ok(Purposes { ids: ids.into_iter().collect(), why })
+    Purposes { ids: ids.into_iter().collect(), why }
 }
 
 fn name_of(folder: &Path) -> String {
@@ -161,16 +178,23 @@ fn name_of(folder: &Path) -> String {
     absolute.file_name().map_or_else(|| "system".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The lines that a person has to fill in.
+/// What a person has to fill in, with the lines where.
 fn to_do(name: &str, text: &str) -> Vec<String> {
     let head = text.lines().take_while(|line| line.starts_with('#') || line.is_empty()).count();
     let marked = text.lines().enumerate().skip(head).filter_map(|(index, line)| {
         let (key, what) = line.split_once("TODO:")?;
         let key = key.trim_matches(|c: char| "#- ".contains(c)).split(':').next().unwrap_or_default().trim();
         let key = if key.is_empty() || key.contains(' ') { String::new() } else { format!("`{key}`: ") };
-        Some(format!("{name}:{}: {key}{}", index + 1, what.trim()))
+        Some((index + 1, format!("{key}{}", what.trim())))
     });
-    marked.collect()
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for (line, what) in marked {
+        match told.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, lines)) => lines.push(line.to_string()),
+            None => told.push((what, vec![line.to_string()])),
+        }
+    }
+    told.into_iter().map(|(what, lines)| format!("{name}:{}: {what}", lines.join(","))).collect()
 }
 
 /// What a table was taken for.

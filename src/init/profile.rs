@@ -132,7 +132,7 @@ impl Profile {
         match (column.name, column.kind) {
             ("propensity", _) => self.most(self.shares),
             ("jurisdiction", _) => self.most(self.countries),
-            ("strategy", _) => !self.is_time() && self.strategies().is_some(),
+            ("strategy", _) => !self.is_time() && self.few().is_some(),
             ("subject_id" | "item_id" | "linked_id", _) => self.times.texts == 0,
             (_, Kind::Flag) => self.most(self.flags),
             (_, Kind::Count) => self.most(self.counts),
@@ -162,8 +162,8 @@ impl Profile {
         self.epoch().is_none() && self.times.texts > self.times.zoned
     }
 
-    /// The values, where they are few, short and no personal data, as names of models are.
-    pub fn strategies(&self) -> Option<Vec<&str>> {
+    /// The values, where they are few, short and no personal data, as names of models and purposes are.
+    pub fn few(&self) -> Option<Vec<&str>> {
         let plain = |value: &&String| {
             let personal = scan::told_name(value, 0) != value.as_str();
             value.len() <= 64 && !personal && !value.contains('@') && !value.contains(LIST)

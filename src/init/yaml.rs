@@ -3,7 +3,7 @@
 /// A text as a scalar: bare where that is safe, else in double quotes.
 pub fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./*=".contains(c);
-    let bare = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+    let bare = (text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || text.starts_with("../"))
         && text.chars().all(plain)
         && !["null", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
     if bare { text.to_owned() } else { format!("\"{}\"", escaped(text)) }
@@ -39,6 +39,7 @@ mod tests {
     fn every_text_reads_back_as_it_is() {
         for text in [
             "user_id",
+            "../a.csv",
             "",
             "yes",
             "No",

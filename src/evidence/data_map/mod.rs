@@ -150,7 +150,7 @@ impl DataMap {
             taxonomy.data_uses.extend(file.data_use.iter().flatten().map(|key| key.fides_key.clone()));
         }
         let mut map = Self::default();
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = documents.iter().flat_map(|(document, _)| document.unfilled()).collect();
         for (document, name) in documents {
             Reader { document, name, taxonomy, map: &mut map, problems: &mut problems }.file();
         }
