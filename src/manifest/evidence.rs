@@ -20,9 +20,11 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "text_or_texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub consent_policy: Vec<At<String>>,
+    /// Who agreed to what, and when: one row per person, purpose and answer; or consent receipts.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub consent_records: Vec<Source>,
+    /// The log of what people were recommended: one row per impression, or per decision with a list of items.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub recommendations: Vec<Source>,
@@ -35,9 +37,11 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub links: Vec<Source>,
+    /// Attributes of people: one row per person.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub subjects: Vec<Source>,
+    /// Attributes of items: one row per item.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub items: Vec<Source>,

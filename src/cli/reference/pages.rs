@@ -6,6 +6,7 @@ use std::path::Path;
 use schemars::schema_for;
 
 use super::{cell, command_line, schema};
+use crate::evidence::columns::{Kind, Need, Role};
 use crate::facts::KINDS;
 use crate::outputs::FORMATS;
 use crate::playbook::Step;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ),
         ("rule-pack.md", of_schema("A rule pack", "pack.yaml", "pack", &schema_for!(crate::rules::pack::PackFile))),
         ("data-map.md", of_schema("The data map", "data-map.yaml", "data-map", &crate::evidence::data_map::schema())),
+        ("columns.md", columns()),
         ("rules.md", rules()),
         ("facts.md", facts()),
         ("outputs.md", outputs()),
@@ -43,10 +45,53 @@ pub fn all() -> Vec<(&'static str, String)> {
 
 fn of_schema(title: &str, file: &str, name: &str, schema: &schemars::Schema) -> String {
     format!(
-        "# {title}\n\nEvery key of `{file}`. A key that is not listed is an error, unless the page says otherwise. For \
-         editors: `probity schema {name}`.\n\n{}",
+        "# {title}\n\nEvery key of `{file}`. For editors: `probity schema {name}`.\n\n{}",
         schema::tables(schema, file)
     )
+}
+
+/// The canonical columns of each table of evidence.
+fn columns() -> String {
+    let mut out = "# Columns of evidence\n\nThe canonical columns of each table. A column of another name is mapped under \
+                   `columns:` of its source, one that the file lacks and that is the same in all rows stands under \
+                   `values:`. Ids are texts and never numbers: `007` is not `7`. What is absent makes facts not evidenced. Columns marked * are lists in a log with a row per \
+                   decision (`layout: decisions`).\n\n"
+        .to_owned();
+    for role in Role::ALL {
+        let _ = writeln!(out, "## {}\n\n| column | holds | |\n| --- | --- | --- |", role.id());
+        for column in role.columns() {
+            let list = if column.per_item && role == Role::Recommendations { "*" } else { "" };
+            let need = match column.need {
+                Need::Mandatory => "**mandatory**".to_owned(),
+                Need::Unless(other) => format!("**mandatory**, unless `{other}` is filled"),
+                Need::Optional => String::new(),
+            };
+            let _ = writeln!(out, "| `{}`{list} | {} | {need} |", column.name, holds(column.kind));
+        }
+        if role.has_attributes() {
+            out.push_str("| any other | text | an attribute to compare or group by |\n");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn holds(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "text".into(),
+        Kind::Time => {
+            "a time with a zone, like `2026-03-01T10:00:00Z` (without: `time_zone`; a number: `epoch`)".into()
+        }
+        Kind::Date => "a day like `2010-02-28`".into(),
+        Kind::Flag => "0 or 1, true or false, yes or no".into(),
+        Kind::Number => "a number".into(),
+        Kind::Money => "an amount in the log's currency, to four decimals".into(),
+        Kind::Count => "a whole number from 0".into(),
+        Kind::List => "texts, separated by `list_separator` (default `|`) in CSV".replace('|', "\\|"),
+        Kind::Choice(words) => {
+            format!("one of {}", words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", "))
+        }
+    }
 }
 
 fn rules() -> String {

@@ -17,9 +17,9 @@ pub fn tables(schema: &Schema, title: &str) -> String {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     while !waiting.is_empty() {
         let (name, object) = waiting.remove(0);
-        let mut mentioned = Vec::new();
+        let mut mentioned = Mentioned { definitions: &definitions, names: Vec::new(), within: Vec::new() };
         section(&mut out, &name, &object, &mut mentioned);
-        for name in mentioned {
+        for name in mentioned.names {
             if let (true, Some(Value::Object(object))) = (seen.insert(name.clone()), definitions.get(&name)) {
                 waiting.push((name, object.clone()));
             }
@@ -28,7 +28,22 @@ pub fn tables(schema: &Schema, title: &str) -> String {
     out
 }
 
-fn section(out: &mut String, name: &str, object: &Map<String, Value>, mentioned: &mut Vec<String>) {
+/// What a table refers to.
+struct Mentioned<'a> {
+    definitions: &'a Map<String, Value>,
+    names: Vec<String>,
+    /// Definitions that are being told: one of them again is not taken apart again.
+    within: Vec<String>,
+}
+
+impl Mentioned<'_> {
+    fn definition(&self, object: &Map<String, Value>) -> Option<(String, Map<String, Value>)> {
+        let name = object.get("$ref")?.as_str()?.rsplit('/').next()?;
+        Some((name.to_owned(), self.definitions.get(name)?.as_object()?.clone()))
+    }
+}
+
+fn section(out: &mut String, name: &str, object: &Map<String, Value>, mentioned: &mut Mentioned<'_>) {
     let _ = writeln!(out, "## {name}\n");
     if let Some(text) = description(object) {
         let _ = writeln!(out, "{}\n", text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -46,23 +61,25 @@ fn section(out: &mut String, name: &str, object: &Map<String, Value>, mentioned:
             _ if required.contains(&key.as_str()) => "**mandatory**".to_owned(),
             Some(Value::Null) | None => String::new(),
             Some(Value::Array(list)) if list.is_empty() => String::new(),
-            Some(Value::Object(object)) if object.is_empty() || object.len() > 3 => String::new(),
+            Some(Value::Object(_)) => String::new(),
             Some(Value::String(text)) if text.is_empty() => String::new(),
             Some(value) => format!("`{value}`"),
         };
         let holds = holds(property, mentioned);
-        let what = description(property).map(|text| cell(&text)).unwrap_or_default();
+        let of_what_it_holds = || mentioned.definition(property).and_then(|(_, object)| description(&object));
+        let what = description(property).or_else(of_what_it_holds).map(|text| cell(&text)).unwrap_or_default();
         let _ = writeln!(out, "| `{key}` | {holds} | {} | {what} |", cell(&default));
     }
     out.push('\n');
 }
 
 fn description(object: &Map<String, Value>) -> Option<String> {
-    object.get("description").and_then(Value::as_str).map(str::to_owned)
+    let text = object.get("description").and_then(Value::as_str)?;
+    (!text.starts_with("For the published schema only")).then(|| text.to_owned())
 }
 
 /// What is not an object with keys: words to choose from, or several shapes.
-fn alternatives(object: &Map<String, Value>, mentioned: &mut Vec<String>) -> String {
+fn alternatives(object: &Map<String, Value>, mentioned: &mut Mentioned<'_>) -> String {
     let shapes = ["oneOf", "anyOf"].iter().find_map(|key| object.get(*key)).and_then(Value::as_array);
     let Some(shapes) = shapes else { return holds(object, mentioned) };
     let line = |shape: &Value| {
@@ -74,10 +91,21 @@ fn alternatives(object: &Map<String, Value>, mentioned: &mut Vec<String>) -> Str
 }
 
 /// What a key holds, in a phrase.
-fn holds(object: &Map<String, Value>, mentioned: &mut Vec<String>) -> String {
-    if let Some(name) = object.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()) {
-        mentioned.push(name.to_owned());
-        return format!("[{name}](#{})", name.to_lowercase());
+fn holds(object: &Map<String, Value>, mentioned: &mut Mentioned<'_>) -> String {
+    if let Some((name, definition)) = mentioned.definition(object) {
+        // Several shapes of the same thing are told where they are meant.
+        if definition.contains_key("anyOf") {
+            if mentioned.within.contains(&name) {
+                return "these".to_owned();
+            }
+            mentioned.within.push(name);
+            let told = holds(&definition, mentioned);
+            mentioned.within.pop();
+            return told;
+        }
+        let link = format!("[{name}](#{})", name.to_lowercase());
+        mentioned.names.push(name);
+        return link;
     }
     if let Some(constant) = object.get("const") {
         return format!("`{}`", plain(constant));
@@ -101,7 +129,7 @@ fn holds(object: &Map<String, Value>, mentioned: &mut Vec<String>) -> String {
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect(),
         _ => Vec::new(),
     };
-    let phrase = |kind: &str, mentioned: &mut Vec<String>| match kind {
+    let phrase = |kind: &str, mentioned: &mut Mentioned<'_>| match kind {
         "array" => match of("items") {
             Some(items) => format!("list of {}", holds(items, mentioned)),
             None => "list".to_owned(),
