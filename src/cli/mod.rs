@@ -7,10 +7,15 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, Result};
 
 mod audit;
+mod baseline;
 mod check;
 mod completions;
+mod decide;
 mod diagnostics;
+mod diff;
 mod explain;
+mod facts;
+mod history;
 mod init;
 mod man;
 mod policy;
@@ -34,7 +39,12 @@ enum Command {
     Audit(audit::Args),
     Check(check::Args),
     Report(report::Args),
+    Diff(diff::Args),
+    Baseline(baseline::Args),
+    Decide(decide::Args),
+    History(history::Args),
     Explain(explain::Args),
+    Facts(facts::Args),
     Policy(policy::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
@@ -46,7 +56,7 @@ enum Command {
 /// What the exit codes of a gate mean.
 const EXIT_CODES: [(u8, &str); 4] = [
     (0, "the gate passed, or what was asked for is done"),
-    (1, "the gate failed: open findings of severity `--fail-on` (default high) or worse; or a rule's test failed"),
+    (1, "the gate failed: open findings of severity `--fail-on` (default high) or worse; or a test of rules or of the ledger did not hold"),
     (2, "it could not be done: usage, manifest, unreadable evidence, or a fault of the program"),
     (3, "nothing was evaluated: no decisions, or every cell too small"),
 ];
@@ -86,7 +96,12 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Baseline(args) => baseline::run(args),
+        Command::Decide(args) => decide::run(args),
+        Command::History(args) => history::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Facts(args) => facts::run(&args),
         Command::Policy(args) => policy::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Simulate(args) => simulate::run(&args),
