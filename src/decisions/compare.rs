@@ -109,8 +109,11 @@ fn take(known: &mut HashMap<&str, Vec<&Known>>, finding: &Known) -> bool {
 }
 
 fn again(before: &Known, now: &Finding, moved: Option<Direction>) -> (State, Option<String>) {
-    if now.status > before.status || (now.status == before.status && now.severity > before.severity) {
-        return (State::Worse, None);
+    if now.status > before.status {
+        return (State::New, Some("it was undecided then".into()));
+    }
+    if now.status == before.status && now.severity > before.severity {
+        return (State::Worse, Some("its rule is more severe now".into()));
     }
     match moved {
         Some(Direction::Worse) => (State::Worse, None),

@@ -206,6 +206,14 @@ fn earlier(page: &mut Page, record: &Record) {
         let day = since.as_of.as_deref().map(|of| format!(" of {}", day(of))).unwrap_or_default();
         page.line(2, 4, Style::new(), &format!("{name}{day} ({path}), failing findings: {}", told.join(", ")));
     }
+    let better =
+        record.findings.iter().any(|of| of.since_baseline == Some(State::Better) && of.status == Verdict::Fail);
+    if let Some(baseline) = &record.baseline
+        && (better || baseline.since.fixed.iter().any(|gone| gone.status == Verdict::Fail))
+    {
+        let told = "to hold what got better, write the baseline anew: probity baseline write --replace";
+        page.line(2, 4, DIM, told);
+    }
     if let Some(ledger) = &record.ledger {
         let head = ledger.head.get(..16).unwrap_or(&ledger.head);
         page.line(2, 4, DIM, &format!("ledger {}: lines {}, head {head}…", ledger.path, count(ledger.count)));
