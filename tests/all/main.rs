@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod before_release;
+mod book;
 mod catalogue;
 mod choice;
 mod conditions;
@@ -10,6 +11,7 @@ mod consent;
 mod consent_strings;
 mod fides;
 mod inequality;
+mod init;
 mod items;
 mod licences;
 mod lineage;
