@@ -7,12 +7,17 @@
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
 //! tests: [`multiple`].
+//!
+//! Over time: whether a distribution moved ([`drift`]), whether the newest value of a series is one of them
+//! ([`control`]), and intervals that may be looked at again and again ([`sequence`]).
 
 pub mod abundance;
 pub mod association;
+pub mod control;
 #[cfg(test)]
 mod coverage;
 pub mod decomposition;
+pub mod drift;
 pub mod equivalence;
 pub mod inequality;
 pub mod jackknife;
@@ -21,6 +26,8 @@ pub mod portion;
 pub mod proportion;
 pub mod quantile;
 pub mod ratio_mean;
+pub mod sequence;
+pub mod sequence;
 pub mod share;
 pub mod stratified;
 mod units;
@@ -50,8 +57,8 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`
-    /// `cluster_within` or `cluster_exact`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
+    /// `cluster_within`, `cluster_exact` or `normal_mixture`.
     pub method: String,
 }
 
