@@ -5,6 +5,7 @@ mod choice;
 mod declared;
 mod items;
 mod measure;
+mod mixes;
 mod risks;
 mod scan;
 mod tables;

@@ -12,6 +12,7 @@ pub mod catalogue_use;
 pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
+pub mod drift;
 pub mod evidence_quality;
 pub mod explanation;
 pub mod exposure_parity;
@@ -20,6 +21,7 @@ pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod list_parity;
+pub mod mix;
 pub mod outcome_parity;
 mod pair;
 pub mod price_parity;
@@ -30,6 +32,7 @@ pub mod ranking_fairness;
 pub mod reidentification;
 pub mod selection;
 pub mod subgroup;
+pub mod trend;
 pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
@@ -112,6 +115,9 @@ kinds! {
     Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
+    Mix(mix),
+    Drift(drift),
+    Trend(trend),
 }
 
 /// A kind by its name.

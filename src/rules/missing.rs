@@ -100,6 +100,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",
         ),
+        "mix" => missing("the log says nothing that could be counted"),
+        "drift" => {
+            (Verdict::NotApplicable, "no earlier audit is known to compare with (`ledger`, `gate.baseline`)".to_owned())
+        }
         "evidence_quality" => missing("no evidence was handed over"),
         other => missing(&format!("no fact of the kind `{other}` was measured")),
     }

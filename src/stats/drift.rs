@@ -25,9 +25,9 @@ pub fn psi(before: &[f64], now: &[f64]) -> Option<f64> {
 /// How often two samples of one distribution have a Population Stability Index of at least `psi`.
 ///
 /// Of `n` and `m` independent observations in `bins` bins it is about (1/n + 1/m) times chi-squared with `bins` − 1
-/// degrees of freedom (Yurdakul 2018; Yurdakul & Naranjo 2020, "Statistical Properties of the Population Stability Index"), so that
-/// what is large for a million may be chance for a hundred. Where observations come in clusters, `n` and `m` are those
-/// divided by their [`design_effect`].
+/// degrees of freedom (Yurdakul 2018; Yurdakul & Naranjo 2020, "Statistical Properties of the Population Stability
+/// Index"), so that what is large for a million may be chance for a hundred. Where observations come in clusters, `n` and
+/// `m` are those divided by their [`design_effect`].
 ///
 /// None unless `psi` is at least 0, both sizes are above 0 and there are two bins.
 pub fn psi_p(psi: f64, n: f64, m: f64, bins: usize) -> Option<f64> {
@@ -89,14 +89,16 @@ pub struct BinSums {
     pub yn: f64,
 }
 
-/// How many clustered observations are worth one independent one, from the sums of every bin over `clusters` clusters and
-/// Σn² over them: the mean over bins of var(p)·N/p, with B − 1 for the number of bins (the first-order correction of Rao
+/// How many clustered observations are worth one independent one, from the sums of every bin over `clusters` clusters: the
+/// mean over bins of var(p)·N/p, with B − 1 for the number of bins (the first-order correction of Rao
 /// & Scott 1981). At least 1: clusters that differ less than chance would have them do are not counted as more than they
 /// are.
 ///
 /// None for fewer than two clusters or filled bins.
-pub fn design_effect(bins: &[BinSums], nn: f64, clusters: f64) -> Option<f64> {
+pub fn design_effect(bins: &[BinSums], clusters: f64) -> Option<f64> {
     let total: f64 = bins.iter().map(|bin| bin.y).sum();
+    // Σn²: each n is the sum of the bins' y.
+    let nn: f64 = bins.iter().map(|bin| bin.yn).sum();
     let filled: Vec<&BinSums> = bins.iter().filter(|bin| bin.y > 0.0).collect();
     if filled.len() < 2 || clusters < 2.0 {
         return None;
@@ -205,7 +207,7 @@ mod tests {
         }
         let counts: Vec<f64> = sums.iter().map(|sum| sum.y).collect();
         let total = f64::from(people * rows);
-        let effect = design_effect(&sums, total * f64::from(rows), f64::from(people)).unwrap();
+        let effect = design_effect(&sums, f64::from(people)).unwrap();
         (counts, total / effect)
     }
 
@@ -250,10 +252,10 @@ mod tests {
     #[test]
     fn alike_rows_are_worth_one() {
         let bin = |people: f64, n: f64| BinSums { y: people * n, yy: people * n * n, yn: people * n * n };
-        let effect = design_effect(&[bin(30.0, 7.0), bin(70.0, 7.0)], 100.0 * 49.0, 100.0);
+        let effect = design_effect(&[bin(30.0, 7.0), bin(70.0, 7.0)], 100.0);
         near(effect, 7.0 * 100.0 / 99.0);
-        assert_eq!(design_effect(&[bin(30.0, 7.0)], 30.0 * 49.0, 30.0), None);
-        assert_eq!(design_effect(&[bin(1.0, 7.0), bin(0.0, 7.0)], 49.0, 1.0), None);
+        assert_eq!(design_effect(&[bin(30.0, 7.0)], 30.0), None);
+        assert_eq!(design_effect(&[bin(1.0, 7.0), bin(0.0, 7.0)], 1.0), None);
     }
 
     proptest! {
@@ -291,7 +293,7 @@ mod tests {
             let _ = (psi_p(a, b, c, bins), psi_critical(a, b, c, bins), psi(&[a, b], &[c, a]));
             let _ = (jensen_shannon(&[a, b], &[b, c]), largest_move(&[a, b], &[b, c]));
             let sums = BinSums { y: a, yy: b, yn: c };
-            let _ = design_effect(&[sums, sums], a, b);
+            let _ = design_effect(&[sums, sums], b);
         }
     }
 }

@@ -27,7 +27,6 @@ pub mod proportion;
 pub mod quantile;
 pub mod ratio_mean;
 pub mod sequence;
-pub mod sequence;
 pub mod share;
 pub mod stratified;
 mod units;

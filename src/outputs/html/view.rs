@@ -289,6 +289,9 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
+        Fact::Mix(_) => ("what the log is made of", Some(Step::MonitorContinuously)),
+        Fact::Drift(_) => ("drift of what the log is made of", Some(Step::MonitorContinuously)),
+        Fact::Trend(_) => ("trends over audits", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
     }
 }
