@@ -79,7 +79,7 @@ pub(super) async fn measure(
         facts.push(Fact::EvidenceQuality(evidence_quality::of_lineage(declared.lineage.as_ref())));
     }
     if let (Some(segments), Some(log)) = (&segments, log) {
-        let mixes = mix_facts(engine, declared, tables, log, segments, &[]).await?;
+        let mixes = mix_facts(engine, declared, tables, log, segments, declared.memory.mixes()).await?;
         facts.extend(mixes.into_iter().map(Fact::Mix));
     }
     Ok(facts)

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use super::change::Since;
 use super::mix::Mix;
 use crate::findings::Evidence;
 use crate::replay::mixes::OTHER;
@@ -18,10 +19,9 @@ pub struct Drift {
     /// What is counted by what, as in `mix`.
     pub of: String,
     pub by: String,
-    /// What it is compared with: `last_audit` or `baseline`.
-    pub since: String,
-    /// The day for which the earlier audit speaks, as its record has it.
-    pub since_as_of: Option<String>,
+    pub since: Since,
+    /// The day that the earlier audit speaks for, `YYYY-MM-DD`; null when it named none.
+    pub as_of: Option<String>,
     pub comparison: Comparison,
     /// Population Stability Index, from 0 (no difference); null unless compared, as are all that follow.
     pub psi: Option<f64>,
@@ -78,7 +78,7 @@ impl FactKind for Drift {
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([("of", self.of.clone()), ("by", self.by.clone()), ("since", self.since.clone())])
+        BTreeMap::from([("of", self.of.clone()), ("by", self.by.clone()), ("since", self.since.id().to_owned())])
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -88,14 +88,13 @@ impl FactKind for Drift {
                 format!("{}: {:.1}% to {:.1}%", of.value, of.before * 100.0, of.now * 100.0),
             )
         });
-        let since = self.since_as_of.iter().map(|day| Evidence::value("compared with", day.clone()));
+        let since = self.as_of.iter().map(|day| Evidence::value("compared with", day.clone()));
         moved.chain(since).collect()
     }
 }
 
-/// Compares every mix with that of the same name of an earlier audit, `since` (`last_audit` or `baseline`) of the day
-/// `as_of`. What only one of the two has is not compared.
-pub fn measure(earlier: &[Mix], mixes: &[Mix], since: &str, as_of: Option<&str>) -> Vec<Drift> {
+/// Compares every mix with that of the same name of an earlier audit, of the day `as_of`. What only one of the two has is not compared.
+pub fn measure(earlier: &[Mix], mixes: &[Mix], since: Since, as_of: Option<&str>) -> Vec<Drift> {
     let same = |mix: &Mix| earlier.iter().find(|other| other.of == mix.of && other.by == mix.by);
     let mut facts: Vec<Drift> = mixes.iter().filter_map(|mix| Some(compare(same(mix)?, mix, since, as_of))).collect();
     let p: Vec<f64> = facts.iter().map(|fact| fact.p_value.unwrap_or(f64::NAN)).collect();
@@ -105,7 +104,7 @@ pub fn measure(earlier: &[Mix], mixes: &[Mix], since: &str, as_of: Option<&str>)
     facts
 }
 
-fn compare(before: &Mix, now: &Mix, since: &str, as_of: Option<&str>) -> Drift {
+fn compare(before: &Mix, now: &Mix, since: Since, as_of: Option<&str>) -> Drift {
     let aligned = align(before, now);
     let (x, y): (Vec<f64>, Vec<f64>) = aligned.iter().map(|(_, x, y)| (*x, *y)).unzip();
     let bins = aligned.len();
@@ -123,8 +122,8 @@ fn compare(before: &Mix, now: &Mix, since: &str, as_of: Option<&str>) -> Drift {
     Drift {
         of: now.of.clone(),
         by: now.by.clone(),
-        since: since.to_owned(),
-        since_as_of: as_of.map(str::to_owned),
+        since,
+        as_of: as_of.map(str::to_owned),
         comparison,
         psi,
         psi_critical: sizes.and_then(|(n, m)| psi_critical(LEVEL, n, m, bins)),
@@ -203,7 +202,7 @@ mod tests {
     }
 
     fn drift(before: &[(&str, u64)], now: &[(&str, u64)]) -> Drift {
-        measure(&[mix(before)], &[mix(now)], "last_audit", Some("2026-05-01")).remove(0)
+        measure(&[mix(before)], &[mix(now)], Since::LastAudit, Some("2026-05-01")).remove(0)
     }
 
     #[test]
@@ -241,7 +240,7 @@ mod tests {
     fn what_cannot_be_compared_is_said() {
         let (one, other) = (mix(&[("a", 50), ("b", 60)]), mix(&[("a", 70), ("b", 60)]));
         let state = |before: &Mix, now: &Mix| {
-            let facts = measure(std::slice::from_ref(before), std::slice::from_ref(now), "baseline", None);
+            let facts = measure(std::slice::from_ref(before), std::slice::from_ref(now), Since::Baseline, None);
             assert!(facts[0].psi.is_none() && facts[0].total.is_none() && facts[0].q_value.is_none());
             facts[0].comparison
         };
@@ -250,7 +249,7 @@ mod tests {
         assert_eq!(state(&one, &hidden), Comparison::Suppressed);
         assert_eq!(state(&Mix { edges: vec![1.0], ..one.clone() }, &other), Comparison::Rebinned);
         assert_eq!(state(&mix(&[("a", 50)]), &mix(&[("a", 70)])), Comparison::OneValue);
-        assert_eq!(measure(&[], &[one], "baseline", None), []);
+        assert_eq!(measure(&[], &[one], Since::Baseline, None), []);
     }
 
     #[test]
@@ -259,7 +258,7 @@ mod tests {
             (0..4).map(|nth| Mix { by: format!("c{nth}"), ..mix(&[("a", 500), ("b", 500)]) }).collect();
         let mut now = before.clone();
         now[0] = Mix { by: "c0".into(), ..mix(&[("a", 550), ("b", 450)]) };
-        let facts = measure(&before, &now, "last_audit", None);
+        let facts = measure(&before, &now, Since::LastAudit, None);
         let (p, q) = (facts[0].p_value.unwrap(), facts[0].q_value.unwrap());
         assert!((q - 4.0 * p).abs() < 1e-12 && facts[1].q_value == Some(1.0));
     }

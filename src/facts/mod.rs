@@ -6,9 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::findings::Evidence;
+use measured::Number;
 
 pub mod alternative;
 pub mod catalogue_use;
+pub mod change;
 pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
@@ -21,6 +23,7 @@ pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod list_parity;
+pub mod measured;
 pub mod mix;
 pub mod outcome_parity;
 mod pair;
@@ -57,6 +60,10 @@ pub trait FactKind: Serialize + JsonSchema {
     fn identity(&self) -> BTreeMap<&'static str, String>;
     /// Where it comes from, for a finding.
     fn evidence(&self) -> Vec<Evidence>;
+    /// The numbers by which a later audit is compared with this one, with intervals of `level`; none unless said.
+    fn numbers(&self, _level: f64) -> Vec<Number> {
+        Vec::new()
+    }
 }
 
 /// The one registration of every kind: its variant in [`Fact`] and its row in [`KINDS`].
@@ -88,6 +95,9 @@ macro_rules! kinds {
             pub fn evidence(&self) -> Vec<Evidence> {
                 match self { $(Self::$variant(fact) => fact.evidence()),+ }
             }
+            pub fn numbers(&self, level: f64) -> Vec<Number> {
+                match self { $(Self::$variant(fact) => fact.numbers(level)),+ }
+            }
         }
     };
 }
@@ -116,6 +126,7 @@ kinds! {
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
     Mix(mix),
+    Change(change),
     Drift(drift),
     Trend(trend),
 }

@@ -1,10 +1,11 @@
 //! `trend`: one measure over the audits of a ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::{Harm, Measured};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
 use crate::stats::control::{self, Chart, LEAST_EARLIER, Rule, Side};
@@ -21,9 +22,10 @@ pub struct Trend {
     pub about: BTreeMap<String, String>,
     /// The number of it, e.g. `ratio`.
     pub measure: String,
-    /// Which direction harms: `low` or `high`.
-    pub harm: String,
-    /// The audits, oldest first; the newest is this one.
+    pub harm: Harm,
+    /// Audits that are used, this one included.
+    pub audits: u64,
+    /// The newest 24 of them, oldest first; the last is this audit.
     pub points: Vec<Point>,
     /// Earlier audits whose number was made by another method, has no interval, or was measured anew for the same day.
     pub left_out: u64,
@@ -40,13 +42,15 @@ pub struct Trend {
     /// Mean over all audits, by precision, with an interval that holds at every audit at once and for all numbers of this
     /// kind together.
     pub overall: Option<Interval>,
+    /// Stable name of the fact.
+    pub key: String,
 }
 
 /// One audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
-    /// The day for which it speaks.
-    pub as_of: String,
+    /// The day it speaks for, `YYYY-MM-DD`; null when it names none.
+    pub as_of: Option<String>,
     pub estimate: f64,
     pub low: f64,
     pub high: f64,
@@ -62,17 +66,21 @@ pub struct Signal {
     pub harmful: bool,
 }
 
-/// A number of the audits of a ledger and of this one, oldest first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Series {
-    pub of: String,
-    pub about: BTreeMap<String, String>,
-    pub measure: String,
-    pub harm: String,
-    /// Whether it is a ratio, or a number that may be negative.
-    pub scale: Scale,
-    pub seen: Vec<(String, Interval)>,
+/// The numbers of one audit, and the day it speaks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit<'a> {
+    pub as_of: Option<&'a str>,
+    pub measures: &'a [Measured],
 }
+
+/// A number of several audits, oldest first; the last is this one's.
+struct Series<'a> {
+    of: &'a Measured,
+    seen: Vec<(Option<&'a str>, &'a Interval)>,
+}
+
+/// Points that a fact tells.
+const TOLD: usize = 24;
 
 impl FactKind for Trend {
     const NAME: &'static str = "trend";
@@ -81,37 +89,56 @@ impl FactKind for Trend {
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
-        let about = attributes(&self.about);
-        BTreeMap::from([("of", self.of.clone()), ("about", about), ("measure", self.measure.clone())])
+        let mut rest = self.about.clone();
+        let strategy = rest.remove("strategy").map(|strategy| ("strategy", strategy));
+        let named = [("of", self.of.clone()), ("about", attributes(&rest)), ("measure", self.measure.clone())];
+        named.into_iter().chain(strategy).collect()
     }
 
     fn evidence(&self) -> Vec<Evidence> {
         let told = |point: &Point| {
             let Point { as_of, estimate, low, high } = point;
-            Evidence::value("audit", format!("{as_of}: {estimate:.3} ({low:.3} to {high:.3})"))
+            let day = as_of.as_ref().map(|day| format!("{day}: ")).unwrap_or_default();
+            Evidence::value("audit", format!("{day}{estimate:.4} ({low:.4} to {high:.4})"))
         };
         let last = self.points.len().saturating_sub(3);
         self.points[last..].iter().map(told).collect()
     }
 }
 
-/// Works out the trend of every series with an earlier audit. `level` is that of one interval; that of `overall` leaves out
-/// as little for all series of one kind and measure together (Bonferroni).
-pub fn measure(series: &[Series], level: f64) -> Vec<Trend> {
-    let family =
-        |one: &Series| series.iter().filter(|other| (&other.of, &other.measure) == (&one.of, &one.measure)).count();
-    series.iter().filter_map(|one| of_series(one, 1.0 - (1.0 - level) / family(one) as f64)).collect()
+/// Works out the trend of every number of `now` that an earlier audit has, too. Audits that speak for later days than `now`
+/// are no earlier ones. `level` is that of one interval; that of `overall` leaves out as little for all numbers of one kind
+/// and measure together (Bonferroni).
+pub fn measure(earlier: &[Audit<'_>], now: Audit<'_>, level: f64) -> Vec<Trend> {
+    let mut before: Vec<&Audit<'_>> =
+        earlier.iter().filter(|audit| audit.as_of.zip(now.as_of).is_none_or(|(day, today)| day <= today)).collect();
+    before.sort_by_key(|audit| audit.as_of);
+    let name = |of: &'_ Measured| (of.key.clone(), of.measure.clone());
+    let mut seen: HashMap<(String, String), Vec<(Option<&str>, &Interval)>> = HashMap::new();
+    for (audit, of) in before.into_iter().flat_map(|audit| audit.measures.iter().map(move |of| (audit, of))) {
+        seen.entry(name(of)).or_default().push((audit.as_of, &of.value));
+    }
+    let known = now.measures.iter().filter_map(|of| {
+        let mut seen = seen.remove(&name(of))?;
+        seen.push((now.as_of, &of.value));
+        Some(Series { of, seen })
+    });
+    let series: Vec<Series<'_>> = known.collect();
+    let family = |one: &Series<'_>| {
+        let same = |other: &&Series<'_>| other.of.kind == one.of.kind && other.of.measure == one.of.measure;
+        series.iter().filter(same).count() as f64
+    };
+    series.iter().filter_map(|one| of_series(one, 1.0 - (1.0 - level) / family(one))).collect()
 }
 
-fn of_series(series: &Series, level: f64) -> Option<Trend> {
-    let (_, newest) = series.seen.last()?;
-    on_scale(newest, series.scale)?;
-    let mut used: Vec<(&String, &Interval, control::Point)> = Vec::new();
-    for (as_of, interval) in &series.seen {
-        let Some(point) = on_scale(interval, series.scale).filter(|_| interval.method == newest.method) else {
-            continue;
-        };
-        if used.last().is_some_and(|(last, ..)| *last == as_of) {
+fn of_series(series: &Series<'_>, level: f64) -> Option<Trend> {
+    let Measured { key, kind, about, measure, harm, value: newest } = series.of;
+    let scale = scale_of(measure);
+    on_scale(newest, scale)?;
+    let mut used: Vec<(Option<&str>, &Interval, control::Point)> = Vec::new();
+    for &(as_of, interval) in &series.seen {
+        let Some(point) = on_scale(interval, scale).filter(|_| interval.method == newest.method) else { continue };
+        if as_of.is_some() && used.last().is_some_and(|(last, ..)| *last == as_of) {
             used.pop();
         }
         used.push((as_of, interval, point));
@@ -121,43 +148,53 @@ fn of_series(series: &Series, level: f64) -> Option<Trend> {
     }
     let points: Vec<control::Point> = used.iter().map(|(.., point)| *point).collect();
     let looks: Vec<Look> = points.iter().map(|point| Look { value: point.value, se: point.se }).collect();
-    let back = |value: f64| if series.scale == Scale::Log { value.exp() } else { value };
+    let back = |value: f64| if scale == Scale::Log { value.exp() } else { value };
     let chart = control::standardised(&points);
     let limit = |of: fn(&Chart) -> f64| chart.as_ref().map(|chart| back(of(chart)));
+    let point = |&(as_of, of, _): &(Option<&str>, &Interval, control::Point)| Point {
+        as_of: as_of.map(str::to_owned),
+        estimate: of.estimate,
+        low: of.low,
+        high: of.high,
+    };
     let earlier = points.len() - 1;
     Some(Trend {
-        of: series.of.clone(),
-        about: series.about.clone(),
-        measure: series.measure.clone(),
-        harm: series.harm.clone(),
-        points: used
-            .iter()
-            .map(|(as_of, of, _)| Point { as_of: (*as_of).clone(), estimate: of.estimate, low: of.low, high: of.high })
-            .collect(),
+        of: kind.clone(),
+        about: about.clone(),
+        measure: measure.clone(),
+        harm: *harm,
+        audits: points.len() as u64,
+        points: used[used.len().saturating_sub(TOLD)..].iter().map(point).collect(),
         left_out: (series.seen.len() - used.len()) as u64,
         reason: chart.is_none().then(|| format!("limits take {LEAST_EARLIER} earlier audits, and there are {earlier}")),
         centre: limit(|chart| chart.centre),
         lower_limit: limit(|chart| chart.low),
         upper_limit: limit(|chart| chart.high),
         overdispersion: chart.as_ref().and_then(|chart| chart.overdispersion),
-        signals: chart.iter().flat_map(|chart| &chart.signals).map(|signal| signal_of(signal, &series.harm)).collect(),
+        signals: chart.iter().flat_map(|chart| &chart.signals).map(|signal| signal_of(signal, *harm)).collect(),
         overall: sequence::interval(&looks, level).map(|of| Interval {
             estimate: back(of.estimate),
             low: back(of.low),
             high: back(of.high),
             ..of
         }),
+        key: key.clone(),
     })
 }
 
-fn signal_of(signal: &control::Signal, harm: &str) -> Signal {
+/// The scale on which a number is nearly normal: ratios are above 0, and 1 says that there is no difference.
+fn scale_of(measure: &str) -> Scale {
+    if ["ratio", "adjusted", "impact_interval"].contains(&measure) { Scale::Log } else { Scale::Linear }
+}
+
+fn signal_of(signal: &control::Signal, harm: Harm) -> Signal {
     let rule = match signal.rule {
         Rule::BeyondLimits => "beyond_limits",
         Rule::RunOfEight => "run_of_eight",
     };
     let (side, harmful) = match signal.side {
-        Side::Above => ("above", harm == "high"),
-        Side::Below => ("below", harm == "low"),
+        Side::Above => ("above", harm == Harm::High),
+        Side::Below => ("below", harm == Harm::Low),
     };
     Signal { rule: rule.into(), side: side.into(), harmful }
 }
@@ -180,27 +217,42 @@ mod tests {
         Interval { estimate, low: estimate / half, high: estimate * half, level: 0.95, method: method.into() }
     }
 
-    fn series(estimates: &[f64]) -> Series {
-        let seen = estimates.iter().enumerate();
-        Series {
-            of: "outcome_parity".into(),
+    fn measured(value: Interval, harm: Harm) -> Measured {
+        Measured {
+            key: "abc".into(),
+            kind: "outcome_parity".into(),
             about: BTreeMap::from([("segment".to_owned(), "age_band=65+".to_owned())]),
             measure: "ratio".into(),
-            harm: "low".into(),
-            scale: Scale::Log,
-            seen: seen.map(|(n, e)| (format!("2026-{:02}-01", n + 1), interval(*e, 0.05, "cluster_delta"))).collect(),
+            harm,
+            value,
         }
     }
 
-    fn trend(series: &Series) -> Trend {
-        measure(std::slice::from_ref(series), 0.95).remove(0)
+    type Seen = Vec<(Option<String>, Vec<Measured>)>;
+
+    fn audits(estimates: &[f64]) -> Seen {
+        let seen = estimates.iter().enumerate();
+        let day = |n: usize| Some(format!("2026-{:02}-{:02}", n / 28 + 1, n % 28 + 1));
+        seen.map(|(n, e)| (day(n), vec![measured(interval(*e, 0.05, "cluster_delta"), Harm::Low)])).collect()
+    }
+
+    /// The last is this audit.
+    fn trends(seen: &Seen) -> Vec<Trend> {
+        let all: Vec<Audit<'_>> =
+            seen.iter().map(|(as_of, measures)| Audit { as_of: as_of.as_deref(), measures }).collect();
+        let (now, earlier) = all.split_last().unwrap();
+        measure(earlier, *now, 0.95)
+    }
+
+    fn trend(seen: &Seen) -> Trend {
+        trends(seen).remove(0)
     }
 
     const STEADY: [f64; 9] = [0.95, 0.98, 0.93, 0.96, 0.97, 0.94, 0.95, 0.97, 0.96];
 
     #[test]
     fn a_drop_is_told_in_its_direction() {
-        let steady = trend(&series(&STEADY));
+        let steady = trend(&audits(&STEADY));
         assert_eq!((&steady.reason, &steady.signals[..]), (&None, &[][..]));
         assert_eq!(steady.overdispersion, Some(1.0));
         let (centre, low) = (steady.centre.unwrap(), steady.lower_limit.unwrap());
@@ -212,44 +264,63 @@ mod tests {
         let mut dropped = STEADY;
         dropped[8] = 0.7;
         let signal = |harmful, side: &str| Signal { rule: "beyond_limits".into(), side: side.into(), harmful };
-        assert_eq!(trend(&series(&dropped)).signals, [signal(true, "below")]);
-        let high = Series { harm: "high".into(), ..series(&dropped) };
-        assert_eq!(trend(&high).signals, [signal(false, "below")]);
+        let mut seen = audits(&dropped);
+        assert_eq!(trend(&seen).signals, [signal(true, "below")]);
+        seen[8].1[0].harm = Harm::High;
+        assert_eq!(trend(&seen).signals, [signal(false, "below")]);
     }
 
     #[test]
     fn few_audits_have_no_limits_but_an_interval() {
-        let few = trend(&series(&STEADY[..8]));
+        let few = trend(&audits(&STEADY[..8]));
         assert_eq!(few.reason.as_deref(), Some("limits take 8 earlier audits, and there are 7"));
         assert_eq!((few.centre, few.lower_limit, few.points.len()), (None, None, 8));
         let overall = few.overall.unwrap();
         assert!(overall.low < 0.95 && overall.high > 0.97 && overall.method == "normal_mixture");
-        assert_eq!(measure(&[series(&STEADY[..1])], 0.95), []);
-        assert_eq!(measure(&[series(&[])], 0.95), []);
+        assert_eq!(trends(&audits(&STEADY[..1])), []);
     }
 
     #[test]
     fn other_methods_are_left_out_and_a_day_counts_once() {
-        let mut of = series(&STEADY);
-        of.seen[2].1.method = "katz".into();
-        of.seen[4].1.low = 0.0;
-        let found = trend(&of);
-        assert_eq!((found.points.len(), found.left_out), (7, 2));
+        let mut seen = audits(&STEADY);
+        seen[2].1[0].value.method = "katz".into();
+        seen[4].1[0].value.low = 0.0;
+        seen[5].1.clear();
+        let found = trend(&seen);
+        assert_eq!((found.audits, found.left_out), (6, 2));
         // The same day measured anew replaces what was measured before.
-        let mut again = series(&STEADY);
-        again.seen[8].0 = again.seen[7].0.clone();
+        let mut again = audits(&STEADY);
+        again[8].0 = again[7].0.clone();
         let found = trend(&again);
         assert_eq!((found.points.len(), found.left_out, found.points[7].estimate), (8, 1, STEADY[8]));
         // What has no interval now has no trend.
-        of.seen[8].1.low = 0.0;
-        assert_eq!(measure(&[of], 0.95), []);
+        seen[8].1[0].value.low = 0.0;
+        assert_eq!(trends(&seen), []);
+    }
+
+    /// An audit made again for an earlier day sees what it saw then, in whichever order the ledger got its lines.
+    #[test]
+    fn later_days_are_not_seen() {
+        let seen = audits(&STEADY);
+        let mut late = seen.clone();
+        late.swap(0, 3);
+        late.insert(
+            2,
+            (Some("2026-12-01".to_owned()), vec![measured(interval(0.1, 0.05, "cluster_delta"), Harm::Low)]),
+        );
+        assert_eq!(trend(&late), trend(&seen));
     }
 
     #[test]
-    fn many_numbers_of_a_kind_share_one_level() {
-        let one = series(&STEADY);
-        let many: Vec<Series> = (0..10).map(|_| one.clone()).collect();
-        let (alone, together) = (trend(&one).overall.unwrap(), measure(&many, 0.95).remove(0).overall.unwrap());
+    fn many_numbers_of_a_kind_share_one_level_and_old_points_are_not_told() {
+        let seen = audits(&[0.95; 30]);
+        let many = seen.iter().map(|(day, own)| {
+            let named = |nth: usize| Measured { key: nth.to_string(), ..own[0].clone() };
+            (day.clone(), (0..10).map(named).collect())
+        });
+        let (alone, all) = (trend(&seen), trends(&many.collect()));
+        assert_eq!((alone.audits, alone.points.len(), all.len()), (30, 24, 10));
+        let (alone, together) = (alone.overall.unwrap(), all[0].overall.clone().unwrap());
         assert!((together.level - 0.995).abs() < 1e-12 && together.low < alone.low && together.high > alone.high);
     }
 }

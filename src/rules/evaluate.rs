@@ -213,6 +213,8 @@ impl<'a> Bench<'a> {
             message,
             fact: index,
             evidence,
+            since_baseline: None,
+            since_last_audit: None,
         }
     }
 }

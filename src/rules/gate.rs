@@ -92,6 +92,8 @@ mod tests {
             message: String::new(),
             fact: 0,
             evidence: Vec::new(),
+            since_baseline: None,
+            since_last_audit: None,
         }
     }
 

@@ -101,10 +101,11 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
              tables",
         ),
         "mix" => missing("the log says nothing that could be counted"),
-        "drift" => {
-            (Verdict::NotApplicable, "no earlier audit is known to compare with (`ledger`, `gate.baseline`)".to_owned())
-        }
         "evidence_quality" => missing("no evidence was handed over"),
+        "change" | "drift" | "trend" => missing(
+            "there is no earlier audit to compare with: that takes a ledger of audits (`ledger`), or a baseline \
+             (`gate.baseline`)",
+        ),
         other => missing(&format!("no fact of the kind `{other}` was measured")),
     }
 }

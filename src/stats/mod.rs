@@ -8,8 +8,8 @@
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
 //! tests: [`multiple`].
 //!
-//! Over time: whether a distribution moved ([`drift`]), whether the newest value of a series is one of them
-//! ([`control`]), and intervals that may be looked at again and again ([`sequence`]).
+//! Over time: that a number moved between two measurements ([`moved`]), or a distribution ([`drift`]); whether the newest
+//! value of a series is one of them ([`control`]); intervals that may be looked at again and again ([`sequence`]).
 
 pub mod abundance;
 pub mod association;
@@ -21,6 +21,7 @@ pub mod drift;
 pub mod equivalence;
 pub mod inequality;
 pub mod jackknife;
+pub mod moved;
 pub mod multiple;
 pub mod portion;
 pub mod proportion;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 pub use abundance::Abundance;
 pub use jackknife::{Estimate, Scale, jackknife};
+pub use moved::{Moved, moved};
 pub use multiple::{benjamini_hochberg, holm};
 pub use portion::Portion;
 pub use proportion::Proportion;
@@ -57,7 +59,7 @@ pub struct Interval {
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
     /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
-    /// `cluster_within`, `cluster_exact` or `normal_mixture`.
+    /// `cluster_within`, `cluster_exact`, `mover` or `normal_mixture`.
     pub method: String,
 }
 

@@ -17,6 +17,7 @@ mod lineage_kinds;
 mod lists;
 mod ll144;
 mod measures;
+mod memory;
 mod mixes;
 mod open_bandit;
 mod prices;

@@ -293,6 +293,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Drift(_) => ("drift of what the log is made of", Some(Step::MonitorContinuously)),
         Fact::Trend(_) => ("trends over audits", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
+        Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
     }
 }
 
