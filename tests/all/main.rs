@@ -26,6 +26,7 @@ mod receipts;
 mod reidentification;
 mod scan;
 mod seeds;
+mod series;
 mod sql_conformance;
 mod storefront;
 mod support;
