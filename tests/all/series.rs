@@ -114,6 +114,7 @@ fn a_planted_change_is_told_and_quiet_months_are_not() {
     }
     let shown = done(&shop, &["history", "trend", "--measure", "outcome_parity ratio"]);
     assert!(shown.contains("12 audits of Shop") && shown.contains("age_band=65+"), "{shown}");
+    assert_eq!(shown.matches("2026-10-28").count(), 2, "each audit of both ratios: {shown}");
     done(&shop, &["history", "verify"]);
 
     // The same month audited again is not a thirteenth.

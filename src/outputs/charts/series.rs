@@ -85,7 +85,7 @@ mod tests {
         // From 0.5 to 1.2: 0.5 lies at 94 %, 1.2 at 6 %, 0.8 at 56.29 %.
         assert!(svg.contains(r#"class="band" x="0" width="100%" y="6.00%" height="50.29%""#), "{svg}");
         assert!(svg.contains(r#"x1="96.00%" x2="96.00%" y1="94.00%""#), "{svg}");
-        assert!(svg.contains("&lt;b&gt;: last of 3 0.6 (from 0.5 to 0.7), limits 0.8 to 1.2"), "{svg}");
+        assert!(svg.contains("&lt;b&gt;: last of 3 0.600 (from 0.500 to 0.700), limits 0.800 to 1.20"), "{svg}");
         assert!(svg.contains("v-fail") && svg.matches("#m-none").count() == 2 && !svg.contains("<b>"));
     }
 
