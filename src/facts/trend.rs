@@ -73,10 +73,13 @@ pub struct Audit<'a> {
     pub measures: &'a [Measured],
 }
 
+/// A number on a day.
+type Seen<'a> = (Option<&'a str>, &'a Interval);
+
 /// A number of several audits, oldest first; the last is this one's.
 struct Series<'a> {
     of: &'a Measured,
-    seen: Vec<(Option<&'a str>, &'a Interval)>,
+    seen: Vec<Seen<'a>>,
 }
 
 /// Points that a fact tells.
@@ -114,7 +117,7 @@ pub fn measure(earlier: &[Audit<'_>], now: Audit<'_>, level: f64) -> Vec<Trend> 
         earlier.iter().filter(|audit| audit.as_of.zip(now.as_of).is_none_or(|(day, today)| day <= today)).collect();
     before.sort_by_key(|audit| audit.as_of);
     let name = |of: &'_ Measured| (of.key.clone(), of.measure.clone());
-    let mut seen: HashMap<(String, String), Vec<(Option<&str>, &Interval)>> = HashMap::new();
+    let mut seen: HashMap<(String, String), Vec<Seen<'_>>> = HashMap::new();
     for (audit, of) in before.into_iter().flat_map(|audit| audit.measures.iter().map(move |of| (audit, of))) {
         seen.entry(name(of)).or_default().push((audit.as_of, &of.value));
     }
@@ -228,23 +231,23 @@ mod tests {
         }
     }
 
-    type Seen = Vec<(Option<String>, Vec<Measured>)>;
+    type Ledger = Vec<(Option<String>, Vec<Measured>)>;
 
-    fn audits(estimates: &[f64]) -> Seen {
+    fn audits(estimates: &[f64]) -> Ledger {
         let seen = estimates.iter().enumerate();
         let day = |n: usize| Some(format!("2026-{:02}-{:02}", n / 28 + 1, n % 28 + 1));
         seen.map(|(n, e)| (day(n), vec![measured(interval(*e, 0.05, "cluster_delta"), Harm::Low)])).collect()
     }
 
     /// The last is this audit.
-    fn trends(seen: &Seen) -> Vec<Trend> {
+    fn trends(seen: &Ledger) -> Vec<Trend> {
         let all: Vec<Audit<'_>> =
             seen.iter().map(|(as_of, measures)| Audit { as_of: as_of.as_deref(), measures }).collect();
         let (now, earlier) = all.split_last().unwrap();
         measure(earlier, *now, 0.95)
     }
 
-    fn trend(seen: &Seen) -> Trend {
+    fn trend(seen: &Ledger) -> Trend {
         trends(seen).remove(0)
     }
 
@@ -335,7 +338,7 @@ mod tests {
         let (mut looks, mut beyond, mut run, mut below) = (0, 0, 0, 0);
         for seed in 0..300 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let mut ledger: Seen = Vec::new();
+            let mut ledger: Ledger = Vec::new();
             let mut ever = false;
             for month in 0..24 {
                 let one = |nth: usize, rng: &mut ChaCha8Rng| {
@@ -365,7 +368,7 @@ mod tests {
     #[test]
     fn what_lasts_is_decided_in_time() {
         let seen = audits(&[0.74, 0.69, 0.73, 0.75, 0.70, 0.71, 0.74, 0.72]);
-        let wide: Seen = seen
+        let wide: Ledger = seen
             .into_iter()
             .map(|(day, own)| {
                 let value = interval(own[0].value.estimate, 0.09, "cluster_delta");

@@ -132,7 +132,7 @@ fn spread(n: f64, m: f64) -> Option<f64> {
 }
 
 fn df(bins: usize) -> Option<f64> {
-    (bins > 1).then(|| bins as f64 - 1.0)
+    (bins > 1).then_some(bins as f64 - 1.0)
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn alarms(record: &Value) -> BTreeSet<String> {
     told.collect()
 }
 
-fn trends<'a>(record: &'a Value) -> impl Iterator<Item = &'a Value> {
+fn trends(record: &Value) -> impl Iterator<Item = &Value> {
     facts(record, "trend").into_iter().filter(|fact| fact["of"] == "outcome_parity")
 }
 
