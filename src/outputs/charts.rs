@@ -6,6 +6,8 @@ use std::fmt::Write;
 use super::text::{count, escape, number, percent, short};
 use crate::stats::Interval;
 
+pub mod series;
+
 /// A logarithmic axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {

@@ -29,6 +29,7 @@ mod subgroups;
 mod tests;
 mod tiers;
 mod view;
+mod watch;
 
 /// Partials of the report. Their names end in `.html`: what does not is not escaped.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -52,6 +53,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("items.html", include_str!("../../templates/items.html")),
     ("lists.html", include_str!("../../templates/lists.html")),
     ("catalogue.html", include_str!("../../templates/catalogue.html")),
+    ("watch.html", include_str!("../../templates/watch.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),
