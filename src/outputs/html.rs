@@ -16,12 +16,15 @@ mod conclusion;
 mod conditions;
 mod consent;
 mod findings;
+mod funnel;
 mod inequality;
 mod items;
+mod limits;
 mod lists;
 mod methods;
 mod parity;
 mod prices;
+mod register;
 mod risks;
 mod selection;
 mod subgroups;
@@ -39,7 +42,9 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("purposes.html", include_str!("../../templates/purposes.html")),
     ("fields.html", include_str!("../../templates/fields.html")),
     ("scan.html", include_str!("../../templates/scan.html")),
+    ("register.html", include_str!("../../templates/register.html")),
     ("risks.html", include_str!("../../templates/risks.html")),
+    ("funnel.html", include_str!("../../templates/funnel.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("choice.html", include_str!("../../templates/choice.html")),
     ("overview.html", include_str!("../../templates/overview.html")),
@@ -53,6 +58,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("lists.html", include_str!("../../templates/lists.html")),
     ("catalogue.html", include_str!("../../templates/catalogue.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
+    ("limits.html", include_str!("../../templates/limits.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),
     ("appendix.html", include_str!("../../templates/appendix.html")),

@@ -21,6 +21,8 @@ impl Template {
     pub fn compile<T>(text: &At<String>, document: &Document<T>, roots: &Roots) -> Result<Self, Vec<Problem>> {
         let mut tera = Tera::new();
         tera.register_filter("attributes", attributes);
+        tera.register_filter("group", group);
+        tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace('_', " "));
         tera.register_filter("percent", percent);
         tera.register_filter("count", count);
         tera.register_filter("duration", |seconds: f64, _: Kwargs, _: &State| crate::duration(seconds));
@@ -64,6 +66,17 @@ fn attributes(of: &tera::Value, _: Kwargs, _: &State) -> tera::TeraResult<String
     let mut pairs: Vec<String> = map.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.sort();
     Ok(if pairs.is_empty() { "everyone".to_owned() } else { pairs.join(", ") })
+}
+
+/// `{age_band: 65+}` as `age band 65+`; an empty map as `everyone`.
+fn group(of: &tera::Value, _: Kwargs, _: &State) -> tera::TeraResult<String> {
+    let Some(map) = of.as_map() else {
+        return Err(tera::Error::message(format!("`group` is for maps, not {}", of.name())));
+    };
+    let mut pairs: Vec<String> =
+        map.iter().map(|(name, value)| format!("{} {value}", name.to_string().replace('_', " "))).collect();
+    pairs.sort();
+    Ok(if pairs.is_empty() { "everyone".to_owned() } else { pairs.join(" and ") })
 }
 
 /// 12411 as `12,411`.

@@ -56,6 +56,8 @@ pub struct Test {
     pub expect: At<Expected>,
     /// The whole sentence of the finding.
     pub message: Option<At<String>>,
+    /// The whole sentence in plain words.
+    pub plain: Option<At<String>>,
     /// The whole reason.
     pub reason: Option<At<String>>,
 }
@@ -162,9 +164,11 @@ fn run_one(
         }
         return Ok(Some(document.problem(&test.expect, message)));
     }
-    for (wanted, got, what) in
-        [(&test.message, &decision.message, "message"), (&test.reason, &decision.reason, "reason")]
-    {
+    for (wanted, got, what) in [
+        (&test.message, &decision.message, "message"),
+        (&test.plain, &decision.plain, "plain sentence"),
+        (&test.reason, &decision.reason, "reason"),
+    ] {
         if let Some(wanted) = wanted
             && got.as_deref() != Some(wanted.trim())
         {
@@ -185,7 +189,7 @@ fn decide(
     let (judge, name) = match (&rule.judge, &test.fact) {
         (Some(judge), Some(name)) => (judge, name),
         (None, None) => {
-            return Ok(Decision { verdict: Some(Verdict::Manual), reason: rule.rule.question.clone(), message: None });
+            return Ok(Decision { verdict: Some(Verdict::Manual), reason: rule.rule.question.clone(), message: None, plain: None });
         }
         (Some(_), None) => return Err(document.problem(&test.rule, "this rule needs a `fact`").into()),
         (None, Some(name)) => return Err(document.problem(name, "this rule asks a person and takes no fact").into()),
