@@ -243,9 +243,10 @@ pub fn level(class: &str, part: u64, whole: u64) -> String {
         return String::new();
     }
     let width = 100.0 * (part as f64 / whole as f64).min(1.0);
-    let thin = if part > 0 && width < 0.5 { r#" stroke="currentColor""# } else { "" };
+    let thin = format!(r#"<rect class="s-{class}" width="1" y="2" height="12"/>"#);
+    let thin = if part > 0 && width < 0.5 { &thin } else { "" };
     format!(
-        r#"<svg class="shares" aria-hidden="true" focusable="false"><rect class="s-{class}" width="{width:.2}%" y="2" height="12"{thin}/></svg>"#
+        r#"<svg class="shares" aria-hidden="true" focusable="false"><rect class="s-{class}" width="{width:.2}%" y="2" height="12"/>{thin}</svg>"#
     )
 }
 

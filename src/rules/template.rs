@@ -92,9 +92,10 @@ fn count(number: u64, _: Kwargs, _: &State) -> String {
     text
 }
 
-/// 0.1234 as `12.34%`.
-fn percent(share: f64, _: Kwargs, _: &State) -> String {
-    format!("{}%", (share * 10_000.0).round() / 100.0)
+/// 0.1234 as `12.34%`, with `digits` as many places at most.
+fn percent(share: f64, options: Kwargs, _: &State) -> tera::TeraResult<String> {
+    let places = 10_f64.powi(options.get::<i32>("digits")?.unwrap_or(2).clamp(0, 9));
+    Ok(format!("{}%", (share * 100.0 * places).round() / places))
 }
 
 fn first_line(error: &tera::Error) -> String {

@@ -189,7 +189,12 @@ fn decide(
     let (judge, name) = match (&rule.judge, &test.fact) {
         (Some(judge), Some(name)) => (judge, name),
         (None, None) => {
-            return Ok(Decision { verdict: Some(Verdict::Manual), reason: rule.rule.question.clone(), message: None, plain: None });
+            return Ok(Decision {
+                verdict: Some(Verdict::Manual),
+                reason: rule.rule.question.clone(),
+                message: None,
+                plain: None,
+            });
         }
         (Some(_), None) => return Err(document.problem(&test.rule, "this rule needs a `fact`").into()),
         (None, Some(name)) => return Err(document.problem(name, "this rule asks a person and takes no fact").into()),

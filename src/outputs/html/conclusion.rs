@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::facts::Fact;
 use crate::findings::{Disposition, Finding};
 use crate::outputs::summary::{failing, worst};
+use crate::outputs::text::count;
 use crate::playbook::{Severity, Verdict};
 use crate::record::{GateStatus, Record, RuleResult};
 
@@ -51,6 +52,7 @@ pub struct Worst<'a> {
     pub severity: Severity,
     /// The rule's sentence for everybody; else the harm that the rule names; else the finding's own.
     pub sentence: &'a str,
+    /// How many people it concerns, unless the sentence says so.
     pub people: Option<u64>,
 }
 
@@ -74,7 +76,8 @@ pub fn conclusion(record: &Record) -> Conclusion<'_> {
         GateStatus::Failed => ("fail", "Not ready for release"),
         GateStatus::NothingEvaluated => ("not_evidenced", "No answer: nothing could be evaluated"),
     };
-    let qualities = || record.facts.iter().filter_map(|fact| if let Fact::EvidenceQuality(of) = fact { Some(of) } else { None });
+    let qualities =
+        || record.facts.iter().filter_map(|fact| if let Fact::EvidenceQuality(of) = fact { Some(of) } else { None });
     Conclusion {
         state,
         answer,
@@ -116,9 +119,11 @@ pub fn people(record: &Record) -> Option<u64> {
 pub fn told(record: &Record, index: usize) -> Option<Worst<'_>> {
     let finding = record.findings.get(index)?;
     let rules = || record.steps.iter().flat_map(|step| &step.rules);
-    let harm = || rules().find(|rule| rule.id == finding.rule).map(|rule| rule.why.as_str()).filter(|why| !why.is_empty());
+    let harm =
+        || rules().find(|rule| rule.id == finding.rule).map(|rule| rule.why.as_str()).filter(|why| !why.is_empty());
     let sentence = finding.plain.as_deref().or_else(harm).unwrap_or(&finding.message);
-    Some(Worst { index, severity: finding.severity, sentence, people: finding.people })
+    let people = finding.people.filter(|people| !sentence.contains(&count(*people)));
+    Some(Worst { index, severity: finding.severity, sentence, people })
 }
 
 /// Open findings by who answers for the strategy, or else for the system.

@@ -167,7 +167,8 @@ mod tests {
         }
         let (last, count) = steps[steps.len() - 1];
         assert_eq!(count, all.stages[last + 1..].iter().map(|stage| stage.count).sum::<u64>());
-        let used: u64 = record.facts.iter().map(|fact| if let Fact::DataUse(of) = fact { of.counts.events } else { 0 }).sum();
+        let used: u64 =
+            record.facts.iter().map(|fact| if let Fact::DataUse(of) = fact { of.counts.events } else { 0 }).sum();
         assert_eq!(all.stages[0].count, used);
     }
 }

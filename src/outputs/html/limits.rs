@@ -119,9 +119,11 @@ fn standing(fact: &Fact) -> Option<(Option<Comparison>, bool, bool)> {
 
 /// What the numbers take to be so, as far as this record has numbers that do.
 fn assumptions(record: &Record) -> Vec<String> {
-    let mut all = vec!["The evidence is what it claims to be, and nothing was left out of it on purpose. Files are \
+    let mut all = vec![
+        "The evidence is what it claims to be, and nothing was left out of it on purpose. Files are \
         named by their SHA-256 in the appendix, so that anybody can check that these are the ones."
-        .to_owned()];
+            .to_owned(),
+    ];
     let has = |of: fn(&Fact) -> bool| record.facts.iter().any(of);
     if has(|fact| matches!(fact, Fact::DataUse(_) | Fact::Join(_))) {
         all.push(
@@ -155,7 +157,10 @@ fn assumptions(record: &Record) -> Vec<String> {
         all.push(format!("How much attention a place in a list gets follows a model, and was not observed: {names}."));
     }
     if has(|fact| matches!(fact, Fact::UndeclaredPersonalData(_))) {
-        all.push("Personal data was looked for by its shape, in a sample of each column: what looks like none may be some.".into());
+        all.push(
+            "Personal data was looked for by its shape, in a sample of each column: what looks like none may be some."
+                .into(),
+        );
     }
     if has(|fact| matches!(fact, Fact::Reidentification(of) if of.joined.is_some())) {
         all.push(

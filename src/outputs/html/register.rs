@@ -11,7 +11,8 @@ use crate::record::Record;
 
 /// How likely it is that a person of the log is concerned: the classes, least first. The last is for what concerns no
 /// countable people, e.g. a missing declaration.
-const CLASSES: [(f64, &str); 4] = [(0.01, "under 1%"), (0.05, "1 to 5%"), (0.2, "5 to 20%"), (f64::INFINITY, "over 20%")];
+const CLASSES: [(f64, &str); 4] =
+    [(0.01, "under 1%"), (0.05, "1 to 5%"), (0.2, "5 to 20%"), (f64::INFINITY, "over 20%")];
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
 #[derive(Debug, Serialize)]
@@ -101,7 +102,8 @@ mod tests {
         let record = sample::record();
         let register = register(&record).expect("the sample has failures");
         for line in &register.rows {
-            let listed = register.risks.iter().chain(&register.folded).filter(|risk| risk.worst.severity == line.severity);
+            let listed =
+                register.risks.iter().chain(&register.folded).filter(|risk| risk.worst.severity == line.severity);
             assert_eq!(line.cells.iter().map(|cell| cell.risks).sum::<u64>(), listed.count() as u64);
         }
         assert!(register.rows.iter().flat_map(|line| &line.cells).all(|cell| cell.shade <= 3));
