@@ -5,12 +5,13 @@ mod choice;
 mod declared;
 mod items;
 mod measure;
+mod memory;
 mod risks;
 mod scan;
 mod tables;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::{SecondsFormat, Utc};
@@ -19,6 +20,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::evidence::table::Reject;
+use crate::facts::Fact;
 use crate::playbook::Severity;
 use crate::progress::Progress;
 use crate::record::{Record, Run, SCHEMA_VERSION, Tool};
@@ -35,6 +37,8 @@ use tables::Tables;
 /// What to do beyond the manifest.
 pub struct Options {
     pub fail_on: Option<Severity>,
+    /// In place of the manifest's.
+    pub baseline: Option<PathBuf>,
     /// Bytes that plans may hold; default half of the machine's.
     pub memory: Option<usize>,
     pub progress: Progress,
@@ -64,11 +68,13 @@ pub struct Audit {
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
     let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
-    let mut declared = Declared::read(manifest, &engine).await?;
+    let mut declared = Declared::read(manifest, options.baseline.as_deref(), &engine).await?;
     let tables = Tables::read(&engine, &declared, options.scope, &options.progress).await?;
     let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
     let as_of = declared.as_of(replayed.log.as_ref());
-    let facts = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
+    let mut facts = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
+    let changes = declared.memory.changes(&facts, declared.manifest.value.measure.level);
+    facts.extend(changes.into_iter().map(Fact::Change));
     options.progress.start("judging", 0);
     let context = declared.context(as_of);
     let mut judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
@@ -76,8 +82,10 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         Some(waivers) => waivers.apply(&mut judgement.findings, &facts, &declared.packs, as_of),
         None => Vec::new(),
     };
+    let rules::Judgement { mut findings, steps } = judgement;
+    let (baseline, ledger) = declared.memory.apply(&mut findings, &steps, &facts, &declared.packs, as_of);
     let fail_on = options.fail_on.unwrap_or(declared.manifest.value.gate.fail_on);
-    let verdict = rules::verdict(&judgement.findings, &judgement.steps, fail_on, &facts);
+    let verdict = rules::verdict(&findings, &steps, fail_on, &facts);
     let record = Record {
         schema_version: SCHEMA_VERSION.into(),
         tool: Tool { name: "probity".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -87,10 +95,12 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
             seconds: (clock.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         },
         evidence: declared.evidence(&tables)?,
-        steps: judgement.steps,
+        steps,
         facts,
-        findings: judgement.findings,
+        findings,
         waivers,
+        baseline,
+        ledger,
         verdict,
     };
     options.progress.finish();

@@ -31,6 +31,12 @@ pub struct Finding {
     /// Index into the record's `facts`.
     pub fact: usize,
     pub evidence: Vec<Evidence>,
+    /// What became of it since the baseline was written; absent without one, and for what is about the difference itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since_baseline: Option<State>,
+    /// What became of it since the last audit of the ledger; absent as above.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since_last_audit: Option<State>,
 }
 
 /// What became of a finding.
@@ -40,6 +46,35 @@ pub enum Disposition {
     Open,
     Waived,
     Baseline,
+}
+
+/// What became of a finding since an earlier audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    New,
+    /// It was there, and a number of it is surely worse now, or it was undecided and fails now.
+    Worse,
+    Better,
+    /// It was there, and no number of it surely moved.
+    Same,
+    Fixed,
+    NotComparable,
+}
+
+impl State {
+    pub const ALL: [Self; 6] = [Self::New, Self::Worse, Self::Better, Self::Same, Self::Fixed, Self::NotComparable];
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::Same => "same",
+            Self::Fixed => "fixed",
+            Self::NotComparable => "not comparable",
+        }
+    }
 }
 
 /// A piece of evidence: a place in a file, or a named value.

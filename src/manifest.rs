@@ -47,6 +47,9 @@ pub struct Manifest {
     pub gate: Gate,
     /// Decisions of people about findings (waivers): a YAML file, relative to this one.
     pub decisions: Option<At<String>>,
+    /// Earlier audits and what was decided about them: a JSON Lines file, relative to this one, that `probity history
+    /// append` and `probity decide` write. It need not be there yet.
+    pub ledger: Option<At<String>>,
 }
 
 /// What is audited, and who answers for it.
@@ -171,11 +174,14 @@ impl Default for RuleSelection {
 pub struct Gate {
     /// Open findings of this severity or worse fail the gate.
     pub fail_on: Severity,
+    /// What was found before and may stay as long as it gets no worse: a JSON file, relative to the manifest, that
+    /// `probity baseline write` writes.
+    pub baseline: Option<At<String>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { fail_on: Severity::High }
+        Self { fail_on: Severity::High, baseline: None }
     }
 }
 

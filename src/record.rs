@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::decisions::baseline::BaselineResult;
+use crate::decisions::ledger::LedgerResult;
 use crate::decisions::waivers::WaiverResult;
 use crate::facts::Fact;
 use crate::findings::Finding;
 use crate::playbook::{Severity, Step, Verdict};
 
 /// The version of this shape. It grows with every change that a reader could notice.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "1.1";
 
 /// The record of one audit. The same evidence and manifest give the same record, `run` excepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +29,12 @@ pub struct Record {
     /// What became of each waiver, in the order of their file.
     #[serde(default)]
     pub waivers: Vec<WaiverResult>,
+    /// Null without a baseline.
+    #[serde(default)]
+    pub baseline: Option<BaselineResult>,
+    /// Null without a ledger.
+    #[serde(default)]
+    pub ledger: Option<LedgerResult>,
     pub verdict: GateVerdict,
 }
 
@@ -91,11 +99,11 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceFile {
     /// `manifest`, `data_map`, `consent_policy`, `rule_pack`, or what the tables of evidence are: `recommendations`,
-    /// `consent_records`, `uses`, `links`, `subjects`, `items`, `prompts`, `lineage`.
+    /// `consent_records`, `uses`, `links`, `subjects`, `items`, `prompts`, `lineage`; `decisions`, `baseline`, `ledger`.
     pub role: String,
     /// Relative to the manifest.
     pub path: String,
-    /// `yaml`, `csv`, `csv.gz`, `csv.zst`, `jsonl`, …, `parquet`, `kantara`, `iso27560`.
+    /// `yaml`, `json`, `csv`, `csv.gz`, `csv.zst`, `jsonl`, …, `parquet`, `kantara`, `iso27560`.
     pub format: String,
     /// Rows read, rejected ones included; null for files that are not tables.
     pub rows: Option<u64>,

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
+use super::memory::Memory;
 use super::tables::Tables;
 use crate::decisions::waivers::Waivers;
 use crate::engine::Engine;
@@ -41,13 +42,15 @@ pub(super) struct Declared {
     pub packs: Vec<LoadedPack>,
     /// None when no decisions were handed over.
     pub waivers: Option<Waivers>,
+    pub memory: Memory,
     /// What the record calls the manifest.
     pub name: String,
     documents: Vec<(&'static str, PathBuf)>,
 }
 
 impl Declared {
-    pub async fn read(path: &Path, engine: &Engine) -> Result<Self> {
+    /// `baseline` takes the place of the manifest's.
+    pub async fn read(path: &Path, baseline: Option<&Path>, engine: &Engine) -> Result<Self> {
         let manifest = Manifest::read(path)?;
         let mut taxonomy = Taxonomy::fideslang()?;
         let evidence = &manifest.value.evidence;
@@ -106,8 +109,10 @@ impl Declared {
             }
             None => None,
         };
+        let memory = Memory::read(&manifest, baseline)?;
+        documents.extend(memory.files.iter().cloned());
         let name = files::name_of(&manifest, &manifest.path);
-        Ok(Self { manifest, taxonomy, map, policies, lineage, packs, waivers, name, documents })
+        Ok(Self { manifest, taxonomy, map, policies, lineage, packs, waivers, memory, name, documents })
     }
 
     /// What lineage combines for the strategies; what it leaves open is listed with what could not be read.
@@ -231,7 +236,11 @@ impl Declared {
             evidence.push(EvidenceFile {
                 role: (*role).into(),
                 path: files::name_of(&self.manifest, path),
-                format: "yaml".into(),
+                format: match *role {
+                    "baseline" => "json".into(),
+                    "ledger" => "jsonl".into(),
+                    _ => "yaml".into(),
+                },
                 rows: None,
                 rejected: None,
                 sha256: files::sha256(path)?,

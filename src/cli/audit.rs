@@ -32,6 +32,9 @@ pub struct Args {
     /// The least severity of open findings that fails the gate; default by the manifest, else high
     #[arg(long)]
     fail_on: Option<Severity>,
+    /// What was found before and may stay as long as it gets no worse (`probity baseline write`); default the manifest's
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Memory for the replay in MiB; past it, work spills to disk
     #[arg(long, value_name = "MIB")]
     memory: Option<usize>,
@@ -45,6 +48,7 @@ pub fn run(args: Args) -> Result<Ending> {
     write::writable(&args.out)?;
     let options = Options {
         fail_on: args.fail_on,
+        baseline: args.baseline,
         memory: args.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
         progress: Progress::on_stderr(),
         pseudonym_key: std::env::var_os(PSEUDONYM_KEY)

@@ -29,6 +29,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Ending> {
     let options = Options {
         fail_on: args.fail_on,
+        baseline: None,
         memory: None,
         progress: Progress::hidden(),
         pseudonym_key: None,

@@ -7,9 +7,13 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, Result};
 
 mod audit;
+mod baseline;
 mod check;
+mod decide;
 mod diagnostics;
+mod diff;
 mod explain;
+mod history;
 mod policy;
 mod report;
 mod schema;
@@ -29,6 +33,10 @@ enum Command {
     Audit(audit::Args),
     Check(check::Args),
     Report(report::Args),
+    Diff(diff::Args),
+    Baseline(baseline::Args),
+    Decide(decide::Args),
+    History(history::Args),
     Explain(explain::Args),
     Policy(policy::Args),
     Schema(schema::Args),
@@ -69,6 +77,10 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Baseline(args) => baseline::run(args),
+        Command::Decide(args) => decide::run(args),
+        Command::History(args) => history::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Policy(args) => policy::run(args),
         Command::Schema(args) => schema::run(&args),

@@ -21,6 +21,10 @@ enum Of {
     Pack,
     /// decisions.yaml
     Decisions,
+    /// baseline.json
+    Baseline,
+    /// A line of the ledger, history.jsonl
+    Ledger,
     /// audit.json
     Record,
     /// The facts of a record
@@ -40,6 +44,8 @@ fn schema(of: Of) -> Schema {
         Of::Policy => schema_for!(crate::evidence::consent_policy::ConsentPolicy),
         Of::Pack => schema_for!(crate::rules::pack::PackFile),
         Of::Decisions => schema_for!(crate::decisions::waivers::Decisions),
+        Of::Baseline => schema_for!(crate::decisions::baseline::BaselineFile),
+        Of::Ledger => schema_for!(crate::decisions::ledger::Line),
         Of::Record => schema_for!(crate::record::Record),
         Of::Facts => schema_for!(Vec<crate::facts::Fact>),
     }

@@ -53,6 +53,17 @@ pub fn all(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<()> {
     Ok(())
 }
 
+/// Writes one file, whole or not at all.
+pub fn one(path: &Path, bytes: &[u8]) -> Result<()> {
+    match (path.parent(), path.file_name().and_then(|name| name.to_str())) {
+        (Some(folder), Some(name)) => {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            all(folder, &[(name, bytes.to_vec())])
+        }
+        _ => Err(Problem::in_file(path, "this is no name of a file to write").into()),
+    }
+}
+
 fn rejected_csv(rejects: &[Reject]) -> Result<Vec<u8>> {
     let fault = |error: csv::Error| Error::Internal(error.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());

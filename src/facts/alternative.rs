@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use super::measured::{Harm, Number};
 use super::purpose::Place;
 use crate::findings::Evidence;
 use crate::manifest::{LegalBasis, Manifest, Strategy};
@@ -75,6 +76,11 @@ impl FactKind for Alternative {
             evidence.push(Evidence::value("served without a profile", text));
         }
         evidence
+    }
+
+    fn numbers(&self, level: f64) -> Vec<Number> {
+        let (served, refused) = (self.refused_subjects_by_alternative, self.refused_subjects);
+        Number::share("refused_subjects_share", Harm::Low, served, refused, level)
     }
 }
 

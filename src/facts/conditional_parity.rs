@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Number;
 use super::outcome_parity::Comparison;
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -167,5 +168,10 @@ impl FactKind for ConditionalParity {
             Evidence::value("held equal", self.by.join(", ")),
             Evidence::value("strata compared", self.strata.to_string()),
         ]
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        let harm = crate::metrics::metric(&self.metric).map_or("", |metric| metric.harm.id());
+        Number::stated("adjusted", harm, &self.adjusted)
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FactKind;
 use super::judged::Judged;
+use super::measured::Number;
 use super::purpose::Place;
 use crate::evidence::consent_policy::Policies;
 use crate::findings::Evidence;
@@ -93,6 +94,10 @@ impl FactKind for DataUse {
         }
         evidence.extend(of_counts(&self.counts));
         evidence
+    }
+
+    fn numbers(&self, level: f64) -> Vec<Number> {
+        self.counts.numbers(level)
     }
 }
 

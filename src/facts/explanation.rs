@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::{Harm, Number};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
 use crate::manifest::{Manifest, Measure, Unit};
@@ -60,6 +61,10 @@ impl FactKind for Explanation {
             evidence.push(Evidence::value("subjects", subjects.to_string()));
         }
         evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::of("share", Harm::Low, &self.share)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::{Harm, Number};
 use super::outcome_parity::Comparison;
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -134,5 +135,9 @@ impl FactKind for ExposureParity {
             evidence.push(Evidence::value("reference", attributes(&self.reference)));
         }
         evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::of("ratio", Harm::Low, &self.ratio)
     }
 }

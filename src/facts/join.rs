@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::FactKind;
 use super::data_use::{further, merge, of_counts, serve};
 use super::judged::Judged;
+use super::measured::{Harm, Number};
 use super::purpose::Place;
 use crate::evidence::consent_policy::{ConsentPolicy, Policies, Version};
 use crate::evidence::data_map::DataMap;
@@ -163,6 +164,12 @@ impl FactKind for Join {
         }
         evidence.extend(of_counts(&self.counts));
         evidence
+    }
+
+    fn numbers(&self, level: f64) -> Vec<Number> {
+        let (lacking, people) = (self.people_without_consent, self.people);
+        let today = Number::share("people_without_consent_share", Harm::High, lacking, people, level);
+        today.into_iter().chain(self.counts.numbers(level)).collect()
     }
 }
 

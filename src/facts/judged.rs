@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::{Harm, Number};
 use crate::replay::consent::{Code, Sample, Tallies};
 
 /// What became of decisions.
@@ -59,6 +60,15 @@ pub struct Delay {
 }
 
 impl Judged {
+    /// The shares of the people concerned: without consent, after a withdrawal, in no record.
+    pub(super) fn numbers(&self, level: f64) -> Vec<Number> {
+        let of = |measure, some| Number::share(measure, Harm::High, Some(some), Some(self.subjects), level);
+        let mut numbers = of("subjects_without_consent_share", self.subjects_without_consent);
+        numbers.extend(of("subjects_after_withdrawal_share", self.subjects_after_withdrawal));
+        numbers.extend(of("subjects_unknown_share", self.subjects_unknown));
+        numbers
+    }
+
     pub fn of(tallies: &Tallies) -> Self {
         let events = |code: Code| tallies.of(code).events;
         let subjects = |code: Code| tallies.of(code).subjects;

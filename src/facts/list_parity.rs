@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Number;
 pub use super::outcome_parity::Comparison;
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -67,6 +68,10 @@ impl FactKind for ListParity {
 
     fn evidence(&self) -> Vec<Evidence> {
         vec![Evidence::value("reference", attributes(&self.reference))]
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::stated("ratio", &self.harm, &self.ratio)
     }
 }
 

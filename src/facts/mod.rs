@@ -6,9 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::findings::Evidence;
+use measured::Number;
 
 pub mod alternative;
 pub mod catalogue_use;
+pub mod change;
 pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
@@ -20,6 +22,7 @@ pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod list_parity;
+pub mod measured;
 pub mod outcome_parity;
 mod pair;
 pub mod price_parity;
@@ -54,6 +57,10 @@ pub trait FactKind: Serialize + JsonSchema {
     fn identity(&self) -> BTreeMap<&'static str, String>;
     /// Where it comes from, for a finding.
     fn evidence(&self) -> Vec<Evidence>;
+    /// The numbers by which a later audit is compared with this one, with intervals of `level`; none unless said.
+    fn numbers(&self, _level: f64) -> Vec<Number> {
+        Vec::new()
+    }
 }
 
 /// The one registration of every kind: its variant in [`Fact`] and its row in [`KINDS`].
@@ -85,6 +92,9 @@ macro_rules! kinds {
             pub fn evidence(&self) -> Vec<Evidence> {
                 match self { $(Self::$variant(fact) => fact.evidence()),+ }
             }
+            pub fn numbers(&self, level: f64) -> Vec<Number> {
+                match self { $(Self::$variant(fact) => fact.numbers(level)),+ }
+            }
         }
     };
 }
@@ -112,6 +122,7 @@ kinds! {
     Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
+    Change(change),
 }
 
 /// A kind by its name.

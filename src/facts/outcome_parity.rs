@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Number;
 use super::pair::{Pair, rate_of, to_decide};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -132,6 +133,10 @@ impl FactKind for OutcomeParity {
             evidence.push(Evidence::value("needed to decide", format!("{units} {}s at a bound of {bound}", self.unit)));
         }
         evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::stated("ratio", &self.harm, &self.ratio)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Number;
 pub use super::outcome_parity::Comparison;
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -120,6 +121,10 @@ impl FactKind for PriceParity {
             evidence.push(Evidence::value("gap in mean price", told));
         }
         evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::stated("ratio", &self.harm, &self.ratio)
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use super::measured::{Harm, Number};
 use super::purpose::Place;
 use crate::findings::Evidence;
 use crate::stats::{Interval, benjamini_hochberg};
@@ -88,6 +89,10 @@ impl FactKind for Proxy {
             evidence.push(Evidence::value("people compared", subjects.to_string()));
         }
         evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::of("strength", Harm::High, &self.strength)
     }
 }
 

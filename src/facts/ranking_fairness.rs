@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exposure_parity::Bounds;
 use super::exposure_parity::withheld;
+use super::measured::{Harm, Number};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
 use crate::manifest::{ItemGroup, Measure};
@@ -85,6 +86,10 @@ impl FactKind for RankingFairness {
 
     fn evidence(&self) -> Vec<Evidence> {
         vec![Evidence::value("attention", self.discount.clone()), Evidence::value("target", self.target.clone())]
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::of("awrf_jsd", Harm::High, &self.awrf_jsd)
     }
 }
 

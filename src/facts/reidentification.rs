@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FactKind;
+use super::measured::{Harm, Number};
 use super::purpose::Place;
 use crate::findings::Evidence;
 use crate::replay::reidentification::Sizes;
@@ -131,6 +132,11 @@ impl FactKind for Reidentification {
             evidence.push(Evidence::value("smallest class", joined.k_min.to_string()));
         }
         evidence
+    }
+
+    fn numbers(&self, level: f64) -> Vec<Number> {
+        let under = self.joined.as_ref().map(|joined| joined.under_k);
+        Number::share("share_under_k", Harm::High, under, self.subjects, level)
     }
 }
 

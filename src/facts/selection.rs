@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::{Harm, Number};
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
 use crate::manifest::{Measure, SelectionOutcome};
@@ -120,6 +121,10 @@ impl FactKind for Selection {
             evidence.push(Evidence::value("small numbers", format!("{people} other decision{s} would reach {bound}")));
         }
         evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::of("impact_interval", Harm::Low, &self.impact_interval)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Number;
 use super::outcome_parity::Comparison;
 use super::pair::{Pair, rate_of};
 use super::{FactKind, attributes};
@@ -94,6 +95,10 @@ impl FactKind for Subgroup {
             Some(Evidence::value("what it adds", text))
         });
         added.chain([Evidence::value("rank", format!("{} of {}", self.rank, self.compared))]).collect()
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        Number::stated("ratio", &self.harm, &self.ratio)
     }
 }
 

@@ -6,15 +6,18 @@ use crate::error::Result;
 use crate::record::Record;
 
 mod charts;
+pub mod diff;
 pub mod findings_csv;
 pub mod html;
 pub mod json;
+mod page;
 mod prose;
 #[cfg(test)]
 mod sample;
 mod summary;
 pub mod terminal;
 mod text;
+pub mod trend;
 
 /// A format that a record can be written in.
 pub struct Format {

@@ -233,6 +233,8 @@ fn finding(rule: &str, step: Step, severity: Severity, status: Verdict, fact: us
             Evidence::value("fields", HOSTILE[2]),
             Evidence::place("combined at", "", "sql/join_web_store.sql", 31),
         ],
+        since_baseline: None,
+        since_last_audit: None,
     }
 }
 

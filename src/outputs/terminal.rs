@@ -3,22 +3,18 @@
 use anstyle::{AnsiColor, Style};
 
 use super::findings_csv::disposition;
+use super::page::{BOLD, DIM, Page};
 use super::summary::{by_reason, failing, worst};
-use super::text::{clean, count, day, period};
+use super::text::{count, day, period};
 use crate::decisions::waivers::WaiverState;
-use crate::findings::Disposition;
+use crate::findings::{Disposition, Finding, State};
 use crate::playbook::{Step, Verdict};
 use crate::record::{EvidenceFile, GateStatus, Record};
 
-/// Columns a line may take.
-const WIDTH: usize = 96;
 /// Groups of findings listed; the report has them all.
 const SHOWN: usize = 12;
 /// Findings told in full.
 const WORST: usize = 3;
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
 
 /// The summary, with colours as escape sequences: what prints it strips them where they are not wanted. Every colour
 /// stands beside the word that it repeats.
@@ -31,6 +27,7 @@ pub fn render(record: &Record) -> String {
     not_evidenced(&mut page, record);
     questions(&mut page, record);
     waivers(&mut page, record);
+    earlier(&mut page, record);
     evidence(&mut page, record);
     conclusion(&mut page, record);
     page.text
@@ -179,6 +176,39 @@ fn waivers(page: &mut Page, record: &Record) {
     }
 }
 
+/// What became of things since the baseline and the last audit.
+fn earlier(page: &mut Page, record: &Record) {
+    let baseline = record.baseline.as_ref().map(|of| ("since the baseline", &of.since, &of.path));
+    let last = record.ledger.as_ref().and_then(|of| Some(("since the last audit", of.last_audit.as_ref()?, &of.path)));
+    let earlier: Vec<_> = baseline.into_iter().chain(last).collect();
+    if earlier.is_empty() && record.ledger.is_none() {
+        return;
+    }
+    page.heading("Earlier audits");
+    for (name, since, path) in earlier {
+        let state = |finding: &Finding| match name {
+            "since the baseline" => finding.since_baseline,
+            _ => finding.since_last_audit,
+        };
+        let now = |of: State| record.findings.iter().filter(|finding| state(finding) == Some(of)).count();
+        let told = [
+            (State::New, now(State::New)),
+            (State::Worse, now(State::Worse)),
+            (State::Better, now(State::Better)),
+            (State::Fixed, since.fixed.len()),
+            (State::Same, now(State::Same)),
+            (State::NotComparable, now(State::NotComparable) + since.not_comparable.len()),
+        ];
+        let told: Vec<String> = told.iter().map(|(of, n)| format!("{} {}", count(*n as u64), of.words())).collect();
+        let day = since.as_of.as_deref().map(|of| format!(" of {}", day(of))).unwrap_or_default();
+        page.line(2, 4, Style::new(), &format!("{name}{day} ({path}): {}", told.join(", ")));
+    }
+    if let Some(ledger) = &record.ledger {
+        let head = ledger.head.get(..16).unwrap_or(&ledger.head);
+        page.line(2, 4, DIM, &format!("ledger {}: {} lines, head {head}…", ledger.path, count(ledger.count)));
+    }
+}
+
 fn evidence(page: &mut Page, record: &Record) {
     page.heading("Evidence");
     let mut roles: Vec<(&str, Vec<&EvidenceFile>)> = Vec::new();
@@ -216,7 +246,7 @@ fn conclusion(page: &mut Page, record: &Record) {
 }
 
 /// A shape for each verdict, so that a list can be scanned without colour.
-fn symbol(verdict: Verdict) -> char {
+pub(super) fn symbol(verdict: Verdict) -> char {
     match verdict {
         Verdict::Fail => '✗',
         Verdict::Inconclusive => '○',
@@ -227,7 +257,7 @@ fn symbol(verdict: Verdict) -> char {
     }
 }
 
-fn style(verdict: Verdict) -> Style {
+pub(super) fn style(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Fail => AnsiColor::Red,
         Verdict::Inconclusive => AnsiColor::Yellow,
@@ -239,79 +269,9 @@ fn style(verdict: Verdict) -> Style {
     colour.on_default()
 }
 
-/// Text under construction. Whatever enters it is cleaned first, so that the only escapes are its own.
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn heading(&mut self, text: &str) {
-        self.text.push('\n');
-        self.line(0, 0, BOLD, text);
-    }
-
-    /// A name and its value, in two columns.
-    fn pair(&mut self, name: &str, value: &str) {
-        const COLUMN: usize = 19;
-        let name = clean(name);
-        let lines = wrap(&clean(value), WIDTH - COLUMN);
-        for (i, line) in lines.iter().enumerate() {
-            let name = if i == 0 { name.as_ref() } else { "" };
-            self.text.push_str(&format!("  {DIM}{name:<16}{DIM:#} {line}\n"));
-        }
-    }
-
-    /// One line of parts in their styles.
-    fn parts(&mut self, parts: &[(Style, &str)]) {
-        self.text.push_str("  ");
-        for (style, text) in parts {
-            self.text.push_str(&format!("{style}{}{style:#}", clean(text)));
-        }
-        self.text.push('\n');
-    }
-
-    /// A paragraph, its first line and the others indented by so many columns.
-    fn line(&mut self, first: usize, others: usize, style: Style, text: &str) {
-        for (i, line) in wrap(&clean(text), WIDTH - others.max(first)).iter().enumerate() {
-            let indent = " ".repeat(if i == 0 { first } else { others });
-            self.text.push_str(&format!("{indent}{style}{line}{style:#}\n"));
-        }
-    }
-}
-
-/// Breaks text at spaces into lines of at most `width` characters, and words that are longer wherever they must be.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split_whitespace() {
-        let mut word: Vec<char> = word.chars().collect();
-        if used > 0 && used + 1 + word.len() > width {
-            lines.push(String::new());
-            used = 0;
-        }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            if let Some(line) = lines.last_mut() {
-                line.extend(word);
-            }
-            lines.push(String::new());
-            word = rest;
-        }
-        if let Some(line) = lines.last_mut() {
-            if used > 0 {
-                line.push(' ');
-                used += 1;
-            }
-            used += word.len();
-            line.extend(word);
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::page::{WIDTH, wrap};
     use super::super::sample;
     use super::*;
 

@@ -220,6 +220,8 @@ impl<'a> Bench<'a> {
             people: None,
             fact: index,
             evidence,
+            since_baseline: None,
+            since_last_audit: None,
         }
     }
 }

@@ -94,6 +94,8 @@ mod tests {
             people: None,
             fact: 0,
             evidence: Vec::new(),
+            since_baseline: None,
+            since_last_audit: None,
         }
     }
 

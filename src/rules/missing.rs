@@ -101,6 +101,10 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
              tables",
         ),
         "evidence_quality" => missing("no evidence was handed over"),
+        "change" => missing(
+            "there is no earlier audit to compare with: that takes a ledger of audits (`ledger`), or a baseline \
+             (`gate.baseline`)",
+        ),
         other => missing(&format!("no fact of the kind `{other}` was measured")),
     }
 }

@@ -5,8 +5,8 @@
 //! variables go together: [`association`].
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
-//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
-//! tests: [`multiple`].
+//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. That a number
+//! moved between two measurements: [`moved`]. Over many tests: [`multiple`].
 
 pub mod abundance;
 pub mod association;
@@ -16,6 +16,7 @@ pub mod decomposition;
 pub mod equivalence;
 pub mod inequality;
 pub mod jackknife;
+pub mod moved;
 pub mod multiple;
 pub mod portion;
 pub mod proportion;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use abundance::Abundance;
 pub use jackknife::{Estimate, Scale, jackknife};
+pub use moved::{Moved, moved};
 pub use multiple::{benjamini_hochberg, holm};
 pub use portion::Portion;
 pub use proportion::Proportion;
@@ -50,8 +52,8 @@ pub struct Interval {
     /// Confidence level, 0 to 1.
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
-    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`
-    /// `cluster_within` or `cluster_exact`.
+    /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
+    /// `cluster_within`, `cluster_exact` or `mover`.
     pub method: String,
 }
 

@@ -17,6 +17,7 @@ mod lineage_kinds;
 mod lists;
 mod ll144;
 mod measures;
+mod memory;
 mod open_bandit;
 mod prices;
 mod readers;

@@ -367,7 +367,7 @@ fn names(folder: &Path) -> impl Iterator<Item = String> {
 }
 
 /// What was printed, with the frame and the breaks of lines taken out.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let words = text.split_whitespace().filter(|word| !word.chars().all(|c| "│×╰─▶├╭·".contains(c)));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -294,6 +294,7 @@ pub fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
+        Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
     }
 }
 

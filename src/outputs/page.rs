@@ -1,0 +1,82 @@
+//! Lines for a terminal: headings, pairs, wrapped paragraphs. Every colour stands beside the word that it repeats.
+
+use anstyle::Style;
+
+use super::text::clean;
+
+/// Columns a line may take.
+pub(super) const WIDTH: usize = 96;
+
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// Text under construction. Whatever enters it is cleaned first, so that the only escapes are its own.
+#[derive(Default)]
+pub(super) struct Page {
+    pub text: String,
+}
+
+impl Page {
+    pub fn heading(&mut self, text: &str) {
+        self.text.push('\n');
+        self.line(0, 0, BOLD, text);
+    }
+
+    /// A name and its value, in two columns.
+    pub fn pair(&mut self, name: &str, value: &str) {
+        const COLUMN: usize = 19;
+        let name = clean(name);
+        let lines = wrap(&clean(value), WIDTH - COLUMN);
+        for (i, line) in lines.iter().enumerate() {
+            let name = if i == 0 { name.as_ref() } else { "" };
+            self.text.push_str(&format!("  {DIM}{name:<16}{DIM:#} {line}\n"));
+        }
+    }
+
+    /// One line of parts in their styles.
+    pub fn parts(&mut self, parts: &[(Style, &str)]) {
+        self.text.push_str("  ");
+        for (style, text) in parts {
+            self.text.push_str(&format!("{style}{}{style:#}", clean(text)));
+        }
+        self.text.push('\n');
+    }
+
+    /// A paragraph, its first line and the others indented by so many columns.
+    pub fn line(&mut self, first: usize, others: usize, style: Style, text: &str) {
+        for (i, line) in wrap(&clean(text), WIDTH - others.max(first)).iter().enumerate() {
+            let indent = " ".repeat(if i == 0 { first } else { others });
+            self.text.push_str(&format!("{indent}{style}{line}{style:#}\n"));
+        }
+    }
+}
+
+/// Breaks text at spaces into lines of at most `width` characters, and words that are longer wherever they must be.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let mut word: Vec<char> = word.chars().collect();
+        if used > 0 && used + 1 + word.len() > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            if let Some(line) = lines.last_mut() {
+                line.extend(word);
+            }
+            lines.push(String::new());
+            word = rest;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            used += word.len();
+            line.extend(word);
+        }
+    }
+    lines
+}
