@@ -35,6 +35,9 @@ pub struct Args {
     /// What was found before and may stay as long as it gets no worse (`probity baseline write`); default the manifest's
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Folder of templates for the report, in the place of those of the same name (`probity report --write-templates`)
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     /// Memory for the replay in MiB; past it, work spills to disk
     #[arg(long, value_name = "MIB")]
     memory: Option<usize>,
@@ -46,6 +49,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Ending> {
     let formats = formats(&args.format)?;
     write::writable(&args.out)?;
+    let templates = write::templates(args.templates.as_deref())?;
     let options = Options {
         fail_on: args.fail_on,
         baseline: args.baseline,
@@ -59,7 +63,7 @@ pub fn run(args: Args) -> Result<Ending> {
     let outcome = block_on(audit(&args.manifest, &options));
     options.progress.finish();
     let audit = outcome?;
-    write::outputs(&args.out, &formats, &audit.record, &audit.rejects)?;
+    write::outputs(&args.out, &formats, &audit.record, &audit.rejects, &templates)?;
     if !args.quiet {
         print(&terminal::render(&audit.record))?;
     }

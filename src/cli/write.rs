@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::error::{Error, Problem, Result};
 use crate::evidence::table::Reject;
 use crate::outputs::Format;
+use crate::outputs::html::Templates;
 use crate::record::Record;
 
 /// The file that lists every row that could not be read.
@@ -20,11 +21,22 @@ pub fn writable(folder: &Path) -> Result<()> {
     }
 }
 
+/// The templates of the report: built in, or from the user's folder where there is one.
+pub fn templates(folder: Option<&Path>) -> Result<Templates> {
+    folder.map_or_else(|| Ok(Templates::default()), Templates::read)
+}
+
 /// Writes the record in every format, and the rejected rows.
-pub fn outputs(folder: &Path, formats: &[&Format], record: &Record, rejects: &[Reject]) -> Result<()> {
+pub fn outputs(
+    folder: &Path,
+    formats: &[&Format],
+    record: &Record,
+    rejects: &[Reject],
+    templates: &Templates,
+) -> Result<()> {
     let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
     for format in formats {
-        files.push((format.file_name, (format.render)(record)?));
+        files.push((format.file_name, format.render_with(record, templates)?));
     }
     files.push((REJECTED, rejected_csv(rejects)?));
     all(folder, &files)
