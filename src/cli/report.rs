@@ -56,7 +56,9 @@ fn write_templates(folder: &Path) -> Result<Ending> {
     write::writable(folder)?;
     let there = |(name, _): &&(&str, &str)| folder.join(name).exists();
     if let Some((name, _)) = Templates::built_in().iter().find(there) {
-        return Err(Problem::in_file(folder.join(name), "this file is there already").help("name another folder").into());
+        return Err(Problem::in_file(folder.join(name), "this file is there already")
+            .help("name another folder")
+            .into());
     }
     let files: Vec<(&str, Vec<u8>)> =
         Templates::built_in().iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();

@@ -11,6 +11,7 @@ use crate::playbook::Verdict;
 use crate::record::Record;
 
 mod catalogue;
+mod changes;
 mod choice;
 mod conclusion;
 mod conditions;
@@ -27,6 +28,7 @@ mod prices;
 mod register;
 mod risks;
 mod selection;
+mod signatures;
 mod subgroups;
 mod templates;
 #[cfg(test)]

@@ -19,6 +19,7 @@ function words(schema) {
   const literals = new Map();
   const dates = new Set();
   const maps = new Set();
+  const structs = new Set();
   const at = (node) => (node.$ref ? schema.$defs[node.$ref.split("/").pop()] : node);
   const collect = (name, node, depth) => {
     if (!node || typeof node !== "object" || depth > 6) return;
@@ -26,7 +27,8 @@ function words(schema) {
     const values = [...(node.enum ?? []), ...(node.const === undefined ? [] : [node.const])];
     for (const value of values) literals.set(name, (literals.get(name) ?? new Set()).add(value));
     if (["date", "date-time"].includes(node.format)) dates.add(name);
-    if (node.additionalProperties && !node.propertyNames && !node.properties) maps.add(name);
+    if (node.properties) structs.add(name);
+    else if (node.additionalProperties && !node.propertyNames) maps.add(name);
     for (const inner of [...(node.anyOf ?? []), ...(node.oneOf ?? []), node.items]) collect(name, inner, depth + 1);
   };
   const walk = (node) => {
@@ -35,6 +37,7 @@ function words(schema) {
     for (const inner of Object.values(node)) walk(inner);
   };
   walk(schema);
+  for (const name of structs) maps.delete(name);
   return { literals, dates, maps };
 }
 

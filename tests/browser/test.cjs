@@ -63,8 +63,11 @@ const overflow = (page) =>
   page.evaluate(() => {
     const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
     if (wide <= 0) return [0];
-    const out = [...document.querySelectorAll("body *")].filter((of) => of.getBoundingClientRect().right > innerWidth + 1);
-    return [wide, ...out.slice(-3).map((of) => `${of.tagName}.${of.className.baseVal ?? of.className}`)];
+    const scrolls = (of) => getComputedStyle(of).overflowX !== "visible";
+    const held = (of) => of.parentElement && (scrolls(of.parentElement) || held(of.parentElement));
+    const out = [...document.querySelectorAll("body *")].filter((of) => of.getBoundingClientRect().right > innerWidth + 1 && !held(of));
+    const name = (of) => `${of.localName}.${of.className.baseVal ?? of.className} in ${of.closest("[id]")?.id}`;
+    return [wide, ...out.slice(0, 3).map(name)];
   });
 
 async function quiet(seen) {
@@ -72,21 +75,20 @@ async function quiet(seen) {
   check(seen.errors.length === 0, `the browser told of ${seen.errors.slice(0, 5).join(" | ")}`);
 }
 
-/** Nothing is loaded, nothing is wrong, nothing stands in the way, and nothing is cut off. */
-async function look(browser, file) {
-  for (const scheme of ["light", "dark"]) {
-    for (const width of [360, 1280]) {
-      const { page, seen } = await open(browser, file, { width, scheme });
-      await unfold(page);
-      for (const barrier of await barriers(page)) check(false, `${scheme}, ${width} px: ${barrier}`);
-      for (const narrow of width === 360 ? [360, 320] : [width]) {
-        await page.setViewport({ width: narrow, height: 900 });
-        const [wide, ...what] = await overflow(page);
-        check(wide <= 0, `${narrow} px: the page is ${wide} px wider than the window (${what.join(", ")})`);
-      }
-      await quiet(seen);
-      await page.close();
+/** Nothing is loaded, nothing is wrong, nothing stands in the way, and nothing is cut off: light and dark, desk and phone. */
+async function look(browser, file, whole) {
+  const all = [["light", 1280], ["dark", 360], ["light", 360], ["dark", 1280]];
+  for (const [scheme, width] of whole ? all : all.slice(0, 2)) {
+    const { page, seen } = await open(browser, file, { width, scheme });
+    await unfold(page);
+    for (const barrier of await barriers(page)) check(false, `${scheme}, ${width} px: ${barrier}`);
+    for (const narrow of width === 360 ? [360, 320] : [width]) {
+      await page.setViewport({ width: narrow, height: 900 });
+      const [wide, ...what] = await overflow(page);
+      check(wide <= 0, `${narrow} px: the page is ${wide} px wider than the window (${what.join(", ")})`);
     }
+    await quiet(seen);
+    await page.close();
   }
 }
 
@@ -256,7 +258,7 @@ async function main() {
     for (const [name, folder] of Object.entries(reports).filter(([name]) => !only || only === name)) {
       const file = path.join(folder, "report.html");
       subject = name;
-      await look(browser, file);
+      await look(browser, file, name === "storefront");
       await keys(browser, file);
       const pages = await paper(browser, file, PAGES[name]);
       console.log(`browser: ${name}: looked at, walked through by keyboard, printed on ${pages} pages`);

@@ -19,6 +19,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "components.html",
     "masthead.html",
     "conclusion.html",
+    "changes.html",
     "chapter.html",
     "purposes.html",
     "fields.html",

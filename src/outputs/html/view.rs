@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::catalogue::{Catalogue, catalogue};
+use super::changes::{Changes, changes, sentence};
 use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::conditions::{Conditions, conditions};
@@ -22,6 +23,7 @@ use super::prices::{PriceGroup, prices};
 use super::register::{Register, register};
 use super::risks::{Risks, risks};
 use super::selection::{SelectionTable, selection};
+use super::signatures::{Signature, signatures};
 use super::subgroups::{Subgroups, subgroups};
 use super::tiers::{Overview, Tiers, overview};
 use super::verdict_name;
@@ -44,6 +46,10 @@ pub const MANY: usize = 12;
 pub struct Page<'a> {
     pub period: Option<String>,
     pub conclusion: Conclusion<'a>,
+    /// Beside earlier audits, where there are any.
+    pub changes: Vec<Changes<'a>>,
+    /// Title and day of each, and what changed in one sentence.
+    pub changed: Vec<(&'static str, Option<&'a str>, String)>,
     pub chapters: Vec<Chapter<'a>>,
     pub purposes: Vec<Row<'a, Purpose>>,
     pub fields: Vec<FieldGroup<'a>>,
@@ -74,6 +80,7 @@ pub struct Page<'a> {
     pub questions: Vec<Asked<'a>>,
     /// Findings that a decision covers.
     pub decided: Vec<FindingView<'a>>,
+    pub signatures: Vec<Signature<'a>>,
     pub methods: Vec<Method>,
     pub unknown_methods: Vec<String>,
 }
@@ -200,10 +207,13 @@ impl<'a> Page<'a> {
     pub fn new(record: &'a Record) -> Self {
         let states = States::new(record);
         let system = &record.system;
+        let changes = changes(record, &states);
         let (methods, unknown_methods) = used(record);
         Self {
             period: system.first_decision.as_ref().zip(system.last_decision.as_ref()).map(|(a, b)| period(a, b)),
             conclusion: conclusion(record),
+            changed: changes.iter().map(|of| (of.title, of.since.as_of.as_deref(), sentence(of))).collect(),
+            changes,
             chapters: record.steps.iter().map(|step| chapter(record, step)).collect(),
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
             fields: fields(record, &states),
@@ -238,6 +248,7 @@ impl<'a> Page<'a> {
                 .into_iter()
                 .filter(|view| view.disposition != "open")
                 .collect(),
+            signatures: signatures(record),
             methods,
             unknown_methods,
         }
