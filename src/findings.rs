@@ -52,8 +52,9 @@ pub enum Disposition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// It was not there, or was undecided and fails now.
     New,
-    /// It was there, and a number of it is surely worse now, or it was undecided and fails now.
+    /// It was there, and a number of it is surely worse now, or its rule is more severe.
     Worse,
     Better,
     /// It was there, and no number of it surely moved.

@@ -13,6 +13,7 @@ mod decide;
 mod diagnostics;
 mod diff;
 mod explain;
+mod facts;
 mod history;
 mod policy;
 mod report;
@@ -38,6 +39,7 @@ enum Command {
     Decide(decide::Args),
     History(history::Args),
     Explain(explain::Args),
+    Facts(facts::Args),
     Policy(policy::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
@@ -82,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Decide(args) => decide::run(args),
         Command::History(args) => history::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Facts(args) => facts::run(&args),
         Command::Policy(args) => policy::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -11,7 +11,7 @@ use super::compare::Compared;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Problem, Result};
 use crate::findings::{Disposition, Evidence, Finding, State};
-use crate::playbook::Severity;
+use crate::playbook::{Severity, Verdict};
 use crate::rules::LoadedPack;
 
 /// The version of the file's format that this program reads and writes.
@@ -53,6 +53,8 @@ pub struct Earlier {
 pub struct Gone {
     pub rule: String,
     pub severity: Severity,
+    /// What it was: `fail` or `inconclusive`.
+    pub status: Verdict,
     pub fingerprint: String,
     /// What identifies the fact, e.g. `segment: age_band=65+`.
     pub about: BTreeMap<String, String>,
@@ -77,6 +79,7 @@ impl Earlier {
             let gone = |of: &Compared| Gone {
                 rule: of.rule.clone(),
                 severity: of.severity,
+                status: of.before.unwrap_or(Verdict::Fail),
                 fingerprint: of.fingerprint.clone(),
                 about: of.about.clone(),
                 reason: of.reason.clone(),

@@ -35,6 +35,13 @@ pub struct Compared {
     pub finding: Option<usize>,
 }
 
+impl Compared {
+    /// Whether it fails or failed; else the evidence leaves it undecided.
+    pub fn fails(&self) -> bool {
+        [self.before, self.now].contains(&Some(Verdict::Fail))
+    }
+}
+
 /// An audit of now, as far as it is compared.
 pub struct Now<'a> {
     pub facts: &'a [Fact],
@@ -102,8 +109,11 @@ fn take(known: &mut HashMap<&str, Vec<&Known>>, finding: &Known) -> bool {
 }
 
 fn again(before: &Known, now: &Finding, moved: Option<Direction>) -> (State, Option<String>) {
-    if now.status > before.status || (now.status == before.status && now.severity > before.severity) {
-        return (State::Worse, None);
+    if now.status > before.status {
+        return (State::New, Some("it was undecided then".into()));
+    }
+    if now.status == before.status && now.severity > before.severity {
+        return (State::Worse, Some("its rule is more severe now".into()));
     }
     match moved {
         Some(Direction::Worse) => (State::Worse, None),
@@ -170,8 +180,10 @@ const HAPPENINGS: [&str; 2] = ["data_use", "join"];
 pub struct Diff {
     pub before: Side,
     pub now: Side,
-    /// How many findings are in each state.
+    /// How many findings that fail, then or now, are in each state.
     pub counts: BTreeMap<State, u64>,
+    /// And how many that the evidence leaves undecided, then and now.
+    pub undecided: BTreeMap<State, u64>,
     pub findings: Vec<Compared>,
     /// The numbers that surely moved: worse first.
     pub numbers: Vec<Moved>,
@@ -208,9 +220,10 @@ impl Diff {
         let parts = Now { facts: &now.facts, steps: &now.steps, findings: &now.findings };
         let mut findings = compare(earlier, &parts, &changes.iter().collect::<Vec<_>>());
         findings.sort_by_key(|of| (of.state, std::cmp::Reverse(of.severity)));
-        let mut counts = BTreeMap::from(State::ALL.map(|state| (state, 0)));
+        let none = BTreeMap::from(State::ALL.map(|state| (state, 0)));
+        let (mut counts, mut undecided) = (none.clone(), none);
         for of in &findings {
-            *counts.entry(of.state).or_default() += 1;
+            *if of.fails() { &mut counts } else { &mut undecided }.entry(of.state).or_default() += 1;
         }
         let count = |with: fn(Direction) -> bool| changes.iter().filter(|of| with(of.direction())).count() as u64;
         let (compared, not_comparable) =
@@ -226,6 +239,9 @@ impl Diff {
             gate: of.gate,
         };
         let now = side(&Snapshot::of(now, digest));
-        Self { before: side(earlier), now, counts, findings, numbers, compared, not_comparable }
+        Self { before: side(earlier), now, counts, undecided, findings, numbers, compared, not_comparable }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,74 @@ fn unreadable(raw: &str, error: &serde_json::Error, last_without_end: bool) -> (
 fn hash(line: &str) -> String {
     crate::hex(&Sha256::digest(line.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A ledger of so many decisions.
+    fn ledger(lines: usize) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        for number in 0..lines {
+            let decision = Decision {
+                role: "audit".into(),
+                name: format!("N. {number}"),
+                decision: Verb::Accept,
+                reason: "read".into(),
+                conditions: Vec::new(),
+                expires: None,
+                record: NOTHING.into(),
+                as_of: None,
+                findings: Vec::new(),
+            };
+            append(&path, |_| Ok(Entry::Decision(decision))).unwrap();
+        }
+        std::fs::read_to_string(&path).unwrap()
+    }
+
+    fn read(text: &str) -> Result<Ledger> {
+        Ledger::parse(Path::new("history.jsonl"), "history.jsonl", text)
+    }
+
+    #[test]
+    fn line_ends_are_no_part_of_a_line() {
+        let text = ledger(3);
+        let windows = text.replace('\n', "\r\n");
+        assert_eq!(read(&text).unwrap().head(), read(&windows).unwrap().head());
+        assert_eq!(read("").unwrap().head(), NOTHING);
+    }
+
+    proptest! {
+        /// Whatever byte is changed, and to what: the chain breaks, or, in the last line, the head is another.
+        #[test]
+        fn any_edit_shows(at in 0.0..1.0_f64, to in 32_u8..127) {
+            let text = ledger(4);
+            let known = read(&text).unwrap();
+            let at = (at * text.len() as f64) as usize;
+            let mut bytes = text.clone().into_bytes();
+            prop_assume!(bytes[at] != to);
+            bytes[at] = to;
+            let edited = String::from_utf8(bytes).unwrap();
+            match read(&edited) {
+                Err(_) => {}
+                Ok(ledger) => prop_assert!(ledger.place(known.head()).is_none(), "{edited}"),
+            }
+        }
+
+        /// Whatever line is taken out: the chain breaks, or the head is not there any more.
+        #[test]
+        fn any_cut_shows(which in 0_usize..4) {
+            let text = ledger(4);
+            let known = read(&text).unwrap();
+            let kept: String =
+                text.lines().enumerate().filter(|(i, _)| *i != which).map(|(_, line)| format!("{line}\n")).collect();
+            match read(&kept) {
+                Err(_) => prop_assert!(which < 3),
+                Ok(ledger) => prop_assert!(which == 3 && ledger.place(known.head()).is_none()),
+            }
+        }
+    }
+}

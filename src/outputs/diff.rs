@@ -1,5 +1,6 @@
 //! Two audits beside each other, as text for a terminal, Markdown for a pull request, and JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::Style;
@@ -39,9 +40,10 @@ pub fn text(diff: &Diff) -> String {
         page.line(2, 2, Style::new(), &format!("The earlier audit is of another system, {}.", diff.before.system));
     }
     page.heading("Findings");
-    page.line(2, 2, Style::new(), &counts(diff));
+    page.line(2, 2, Style::new(), &counts(&diff.counts));
+    page.line(2, 2, DIM, &format!("undecided ones: {}", counts(&diff.undecided)));
     for state in TOLD.into_iter().filter(|state| *state != State::Same) {
-        let of_it: Vec<&Compared> = diff.findings.iter().filter(|of| of.state == state).collect();
+        let of_it: Vec<&Compared> = diff.findings.iter().filter(|of| of.state == state && of.fails()).collect();
         if of_it.is_empty() {
             continue;
         }
@@ -72,9 +74,9 @@ fn more(page: &mut Page, all: usize) {
 pub fn markdown(diff: &Diff) -> String {
     let mut text = format!("## What changed in {}\n\n", inert(&diff.now.system));
     let _ = writeln!(text, "Before: {}. Now: {}.\n", inert(&told(&diff.before)), inert(&told(&diff.now)));
-    let _ = writeln!(text, "**Findings:** {}\n", counts(diff));
+    let _ = writeln!(text, "**Findings:** {}\n\nUndecided ones: {}\n", counts(&diff.counts), counts(&diff.undecided));
     for state in TOLD.into_iter().filter(|state| *state != State::Same) {
-        let of_it: Vec<&Compared> = diff.findings.iter().filter(|of| of.state == state).collect();
+        let of_it: Vec<&Compared> = diff.findings.iter().filter(|of| of.state == state && of.fails()).collect();
         if of_it.is_empty() {
             continue;
         }
@@ -110,8 +112,8 @@ fn told(side: &Side) -> String {
     format!("{day}, {gate}, record {}", side.record.get(..12).unwrap_or(&side.record))
 }
 
-fn counts(diff: &Diff) -> String {
-    let of = |state: &State| diff.counts.get(state).copied().unwrap_or_default();
+fn counts(counts: &BTreeMap<State, u64>) -> String {
+    let of = |state: &State| counts.get(state).copied().unwrap_or_default();
     let parts: Vec<String> = TOLD.iter().map(|state| format!("{} {}", count(of(state)), state.words())).collect();
     parts.join(", ")
 }

@@ -6,6 +6,7 @@ use super::findings_csv::disposition;
 use super::page::{BOLD, DIM, Page};
 use super::summary::{by_reason, failing, worst};
 use super::text::{count, day, period};
+use crate::decisions::baseline::Gone;
 use crate::decisions::waivers::WaiverState;
 use crate::findings::{Disposition, Finding, State};
 use crate::playbook::{Step, Verdict};
@@ -190,22 +191,32 @@ fn earlier(page: &mut Page, record: &Record) {
             "since the baseline" => finding.since_baseline,
             _ => finding.since_last_audit,
         };
-        let now = |of: State| record.findings.iter().filter(|finding| state(finding) == Some(of)).count();
+        let failing = record.findings.iter().filter(|finding| finding.status == Verdict::Fail);
+        let now = |of: State| failing.clone().filter(|finding| state(finding) == Some(of)).count();
+        let gone = |all: &[Gone]| all.iter().filter(|gone| gone.status == Verdict::Fail).count();
         let told = [
             (State::New, now(State::New)),
             (State::Worse, now(State::Worse)),
             (State::Better, now(State::Better)),
-            (State::Fixed, since.fixed.len()),
+            (State::Fixed, gone(&since.fixed)),
             (State::Same, now(State::Same)),
-            (State::NotComparable, now(State::NotComparable) + since.not_comparable.len()),
+            (State::NotComparable, now(State::NotComparable) + gone(&since.not_comparable)),
         ];
         let told: Vec<String> = told.iter().map(|(of, n)| format!("{} {}", count(*n as u64), of.words())).collect();
         let day = since.as_of.as_deref().map(|of| format!(" of {}", day(of))).unwrap_or_default();
-        page.line(2, 4, Style::new(), &format!("{name}{day} ({path}): {}", told.join(", ")));
+        page.line(2, 4, Style::new(), &format!("{name}{day} ({path}), failing findings: {}", told.join(", ")));
+    }
+    let better =
+        record.findings.iter().any(|of| of.since_baseline == Some(State::Better) && of.status == Verdict::Fail);
+    if let Some(baseline) = &record.baseline
+        && (better || baseline.since.fixed.iter().any(|gone| gone.status == Verdict::Fail))
+    {
+        let told = "to hold what got better, write the baseline anew: probity baseline write --replace";
+        page.line(2, 4, DIM, told);
     }
     if let Some(ledger) = &record.ledger {
         let head = ledger.head.get(..16).unwrap_or(&ledger.head);
-        page.line(2, 4, DIM, &format!("ledger {}: {} lines, head {head}…", ledger.path, count(ledger.count)));
+        page.line(2, 4, DIM, &format!("ledger {}: lines {}, head {head}…", ledger.path, count(ledger.count)));
     }
 }
 

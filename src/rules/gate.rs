@@ -19,6 +19,7 @@ pub fn verdict(findings: &[Finding], steps: &[StepResult], fail_on: Severity, fa
         *failures.entry(finding.severity).or_default() += 1;
     }
     let inconclusive = open(Verdict::Inconclusive).count() as u64;
+    let set_aside = findings.iter().filter(|f| f.disposition != Disposition::Open && f.status == Verdict::Fail).count();
     let blocking: u64 = failures.range(fail_on..).map(|(_, count)| count).sum();
 
     let have_log =
@@ -29,7 +30,7 @@ pub fn verdict(findings: &[Finding], steps: &[StepResult], fail_on: Severity, fa
         (0, false) => (GateStatus::NothingEvaluated, 3),
         (0, true) => (GateStatus::Passed, 0),
     };
-    let sentence = sentence(status, fail_on, &failures, inconclusive, have_log);
+    let sentence = sentence(status, fail_on, &failures, inconclusive, set_aside as u64, have_log);
     GateVerdict { status, exit_code, fail_on, failures, inconclusive, sentence }
 }
 
@@ -44,6 +45,7 @@ fn sentence(
     fail_on: Severity,
     failures: &BTreeMap<Severity, u64>,
     inconclusive: u64,
+    set_aside: u64,
     have_log: bool,
 ) -> String {
     let listed = |range: &mut dyn Iterator<Item = (&Severity, &u64)>| {
@@ -56,6 +58,9 @@ fn sentence(
     }
     if inconclusive > 0 {
         rest.push(format!("{inconclusive} undecided by the evidence"));
+    }
+    if set_aside > 0 {
+        rest.push(format!("{set_aside} set aside by waivers or the baseline"));
     }
     let rest = if rest.is_empty() { String::new() } else { format!(" ({})", rest.join("; ")) };
     match status {
@@ -141,7 +146,10 @@ mod tests {
         let waived = [finding(Severity::Critical, Verdict::Fail, Disposition::Waived)];
         let green = verdict(&waived, &steps, Severity::High, &[log()]);
         assert_eq!((green.status, green.exit_code), (GateStatus::Passed, 0));
-        assert_eq!(green.sentence, "Passed: no open finding of severity high or worse.");
+        assert_eq!(
+            green.sentence,
+            "Passed: no open finding of severity high or worse (1 set aside by waivers or the baseline)."
+        );
         assert_eq!(verdict(&findings[1..], &steps, Severity::High, &[log()]).exit_code, 0);
         assert_eq!(verdict(&findings[1..], &steps, Severity::Medium, &[log()]).exit_code, 1);
     }

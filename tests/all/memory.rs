@@ -380,3 +380,36 @@ fn what_is_kept_names_nobody() {
     }
     assert!(Path::new(&run.audit.path("history.jsonl")).is_file());
 }
+
+/// Programs that append at once wait for each other: every line is there, whole, and follows the one before.
+#[test]
+fn appending_at_once_loses_nothing() {
+    let run = shop(50).run();
+    let audit = &run.audit;
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            scope.spawn(move || {
+                let name = format!("writer {writer}");
+                let args =
+                    ["decide", "report/audit.json", "accept", "--role", "audit", "--name", &name, "--reason", "x"];
+                done(audit, &args);
+            });
+        }
+    });
+    let told = done(audit, &["history", "verify"]);
+    assert!(told.contains("the chain of 8 lines holds"), "{told}");
+    let text = audit.text("history.jsonl");
+    assert!((0..8).all(|writer| text.contains(&format!("writer {writer}"))));
+}
+
+#[test]
+fn facts_are_printed_for_other_judges() {
+    let run = shop(50).run();
+    let all: Value = serde_json::from_str(&probity(&run.audit, &["facts", "report/audit.json"]).1).expect("JSON");
+    assert_eq!(all, run.record()["facts"]);
+    let some = probity(&run.audit, &["facts", "report/audit.json", "--kind", "outcome_parity"]).1;
+    let some: Vec<Value> = serde_json::from_str(&some).expect("JSON");
+    assert!(!some.is_empty() && some.iter().all(|fact| fact["kind"] == "outcome_parity"));
+    let (code, _, stderr) = probity(&run.audit, &["facts", "report/audit.json", "--kind", "outcome_party"]);
+    assert_eq!((code, stderr.contains("did you mean `outcome_parity`?")), (2, true), "{stderr}");
+}
