@@ -72,6 +72,8 @@ fn engine(brief: Brief, templates: &Templates) -> Result<Tera> {
     tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));
     tera.register_filter("initial", |text: &str, _: Kwargs, _: &State| initial(text));
     tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace(['_', '-'], " "));
+    tera.register_filter("gap", |name: &str, _: Kwargs, _: &State| gap(name));
+    tera.register_filter("role", |name: &str, _: Kwargs, _: &State| role(name));
     let (keys, brief) = (Arc::new(brief.clone()), Arc::new(brief));
     tera.register_filter("key", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&keys.key(text)));
     tera.register_filter("prose", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&brief.prose(text)));
@@ -88,6 +90,29 @@ fn initial(text: &str) -> String {
             first.to_uppercase().chain(letters).collect()
         }
         _ => text.to_owned(),
+    }
+}
+
+/// Why the consent of a decision could not be judged.
+fn gap(name: &str) -> String {
+    match name {
+        "undeclared_strategy" => "Nobody declared the strategy".to_owned(),
+        "before_policy" => "Made before the consent policy took effect".to_owned(),
+        "unmapped_input" => "An input is not in the data map".to_owned(),
+        "unknown_subject" => "The person is in no consent record".to_owned(),
+        "unknown_age" => "The age of the person is not known, and matters".to_owned(),
+        other => initial(&other.replace('_', " ")),
+    }
+}
+
+/// A role of evidence as people call it.
+fn role(name: &str) -> String {
+    match name {
+        "prompts" => "consent prompts".to_owned(),
+        "uses" => "uses of data beside recommendations".to_owned(),
+        "links" => "links between identifiers".to_owned(),
+        "history" => "what people did before".to_owned(),
+        other => other.replace('_', " "),
     }
 }
 

@@ -5,13 +5,16 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::conclusion::{Worst, told};
-use super::view::{MANY, Row, States, rows};
+use super::view::{Row, States, rows};
 use crate::decisions::baseline::{Earlier, Gone};
 use crate::facts::change::{Change, Direction, Since};
 use crate::facts::{Fact, attributes};
 use crate::findings::State;
 use crate::outputs::text::count;
 use crate::record::{Record, RuleResult};
+
+/// How many new ones are told before they are folded, and how many that are worse.
+const SHOWN: usize = 6;
 
 /// This audit beside one earlier audit.
 #[derive(Debug, Serialize)]
@@ -23,6 +26,8 @@ pub struct Changes<'a> {
     pub since: &'a Earlier,
     /// How many findings became what, e.g. `3 new`, the worst first.
     pub counts: Vec<(&'static str, u64)>,
+    /// It is the audit that stands above, too: its findings are not told twice.
+    pub told: bool,
     pub groups: Vec<Group<'a>>,
     /// Numbers that surely moved, for the worse first.
     pub numbers: Vec<Moved<'a>>,
@@ -45,6 +50,7 @@ pub struct Became<'a> {
     pub now: Option<Worst<'a>>,
     /// A finding of then that is gone, and its rule, where it is still asked.
     pub gone: Option<(&'a Gone, Option<&'a RuleResult>)>,
+    /// What the one that is gone was about.
     pub about: String,
 }
 
@@ -70,6 +76,12 @@ pub fn changes<'a>(record: &'a Record, states: &States) -> Vec<Changes<'a>> {
         let of = |finding: usize| record.findings[finding].since_last_audit;
         let title = "Since the last audit";
         all.push(beside(record, states, ("last-audit", title, &ledger.path, Since::LastAudit), last, of));
+    }
+    if let [baseline, last] = all.as_mut_slice()
+        && baseline.since == last.since
+    {
+        last.told = true;
+        last.groups.clear();
     }
     all
 }
@@ -103,13 +115,13 @@ fn beside<'a>(
             let total = all.len();
             let mut shown = all;
             // What went wrong is told; what went well, and what nobody can tell, is there to be unfolded.
-            let open = if matches!(of, State::New | State::Worse) { MANY } else { 0 };
+            let open = if matches!(of, State::New | State::Worse) { SHOWN } else { 0 };
             let folded = shown.split_off(shown.len().min(open));
             groups.push(Group { title, all: total, shown, folded });
         }
     }
     let (numbers, folded) = numbers(record, states, kind);
-    Changes { id, title, path, since, counts, groups, numbers, folded }
+    Changes { id, title, path, since, counts, told: false, groups, numbers, folded }
 }
 
 /// Findings of now, the worst first, then those that are gone.
@@ -119,12 +131,7 @@ fn became<'a>(record: &'a Record, now: impl Iterator<Item = usize>, gone: &'a [G
         let finding = &record.findings[*index];
         (Reverse((finding.status, finding.severity, finding.people)), *index)
     });
-    let about = |finding: usize| {
-        let fact = record.facts.get(record.findings[finding].fact);
-        let identity = fact.map(|fact| fact.identity().into_iter().map(|(name, value)| format!("{name}: {value}")));
-        identity.map(|of| of.collect::<Vec<_>>().join(", ")).unwrap_or_default()
-    };
-    let there = now.into_iter().map(|index| Became { now: told(record, index), gone: None, about: about(index) });
+    let there = now.into_iter().map(|index| Became { now: told(record, index), gone: None, about: String::new() });
     let rules = || record.steps.iter().flat_map(|step| &step.rules);
     let rule = |gone: &Gone| rules().find(|rule| rule.id == gone.rule);
     let vanished =

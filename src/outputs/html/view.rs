@@ -80,6 +80,8 @@ pub struct Page<'a> {
     pub questions: Vec<Asked<'a>>,
     /// Findings that a decision covers.
     pub decided: Vec<FindingView<'a>>,
+    /// Those of them that are undecided.
+    pub decided_folded: Vec<FindingView<'a>>,
     pub signatures: Vec<Signature<'a>>,
     pub methods: Vec<Method>,
     pub unknown_methods: Vec<String>,
@@ -208,11 +210,19 @@ impl<'a> Page<'a> {
         let states = States::new(record);
         let system = &record.system;
         let changes = changes(record, &states);
+        let (decided, decided_folded) = views(record, 0..record.findings.len())
+            .into_iter()
+            .filter(|view| view.disposition != "open")
+            .partition(|view| view.finding.status == Verdict::Fail);
         let (methods, unknown_methods) = used(record);
         Self {
             period: system.first_decision.as_ref().zip(system.last_decision.as_ref()).map(|(a, b)| period(a, b)),
             conclusion: conclusion(record),
-            changed: changes.iter().map(|of| (of.title, of.since.as_of.as_deref(), sentence(of))).collect(),
+            changed: changes
+                .iter()
+                .filter(|of| !of.told)
+                .map(|of| (of.title, of.since.as_of.as_deref(), sentence(of)))
+                .collect(),
             changes,
             chapters: record.steps.iter().map(|step| chapter(record, step)).collect(),
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
@@ -244,10 +254,8 @@ impl<'a> Page<'a> {
             not_evaluated: unanswered(record, &[Verdict::NotEvidenced, Verdict::NotApplicable]),
             limits: limits(record),
             questions: unanswered(record, &[Verdict::Manual]).into_iter().flat_map(|of| of.rules).collect(),
-            decided: views(record, 0..record.findings.len())
-                .into_iter()
-                .filter(|view| view.disposition != "open")
-                .collect(),
+            decided,
+            decided_folded,
             signatures: signatures(record),
             methods,
             unknown_methods,
