@@ -378,6 +378,27 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_people_is_a_whole_number_of_the_fact() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |people: &str| {
+            let own = format!(
+                "pack: {{ id: house, version: '1', title: t }}\nrules:\n  - {{ id: r, title: t, step: assess-risks, severity: \
+                 low, on: data_use, fail_when: fact.special, message: m, people: {people}, why: w, remedy: r }}\n"
+            );
+            std::fs::write(folder.path().join("house.yaml"), own).unwrap();
+            load(&manifest(folder.path(), "  packs: [house.yaml]\n")).map_err(|error| error.to_string())
+        };
+        assert!(told("subjects_in_grace").is_ok());
+        let wrong = told("subject_in_grace").unwrap_err();
+        assert!(wrong.ends_with("no field `subject_in_grace` (did you mean `subjects_in_grace`?)"), "{wrong}");
+        let wrong = told("strategy").unwrap_err();
+        assert!(
+            wrong.contains("house.yaml:3:") && wrong.ends_with("`strategy` is a string, not a whole number"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
     fn the_published_schema_knows_every_key_and_no_other() {
         let schema = SchemaGenerator::default().into_root_schema_for::<PackFile>();
         let rule = &schema.as_value()["$defs"]["Rule"];

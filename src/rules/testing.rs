@@ -302,6 +302,26 @@ mod tests {
         }
     }
 
+    /// Whoever builds no such systems reads these: whole sentences, as they come out of the tests' facts.
+    #[test]
+    fn plain_words_are_whole_sentences() {
+        for (pack, loaded) in packs() {
+            for rule in &loaded.rules {
+                let Some(plain) = &rule.rule.plain else { continue };
+                let id = &rule.rule.id.value;
+                let first = plain.trim_start_matches("{% if").chars().next().unwrap_or(' ');
+                assert!(
+                    first.is_uppercase() || ['{', '`', ' '].contains(&first),
+                    "{id} of {}: {}",
+                    pack.id,
+                    plain.value
+                );
+                assert!(plain.trim_end().ends_with('.'), "{id} of {}: {}", pack.id, plain.value);
+                assert!(!plain.contains("subject "), "{id} of {} calls people subjects", pack.id);
+            }
+        }
+    }
+
     #[test]
     fn rules_and_their_documentation_are_the_same_list() {
         for (pack, loaded) in packs() {

@@ -5,12 +5,12 @@
 const BREAK_OUT =
   `"'><script>window.harmed=1</script><img src=x onerror=window.harmed=1><svg onload=window.harmed=1>` +
   `</style></title></svg></table>--><base href=https://evil.example/><a href=javascript:window.harmed=1>x</a>` +
-  `<iframe src=//evil.example></iframe>{{ 7 * 7 }}{% include "x" %}&lt;b&gt;\u202Etxet\u2066\u0000\u001B[31m` +
+  `<iframe src=//evil.example></iframe>{{ 7 * 7 }}{% include "x" %}&lt;b&gt;\u202Etxet\u2066\u0000\u001B[31m ` +
   "W".repeat(300);
 
 /** What is put around every text: harm, and its harmless counterpart. */
 const WAYS = [
-  { name: "text that breaks out", harm: (text) => text + BREAK_OUT, harmless: (text) => text + "Y".repeat(300) },
+  { name: "text that breaks out", harm: (text) => text + BREAK_OUT, harmless: (text) => `${text} ${"Y".repeat(300)}` },
   { name: "text that is an address", harm: (text) => "javascript:window.harmed=1//" + text, harmless: (text) => "harmless, " + text },
 ];
 
@@ -47,7 +47,8 @@ function everywhere(record, schema, way) {
   let touched = 0;
   const go = (value, name) => {
     if (typeof value === "string") {
-      if (dates.has(name) || literals.get(name)?.has(value)) return value;
+      // Records of other versions are refused.
+      if (name === "schema_version" || dates.has(name) || literals.get(name)?.has(value)) return value;
       touched += 1;
       return way(value);
     }

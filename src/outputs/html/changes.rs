@@ -167,13 +167,14 @@ pub fn sentence(changes: &Changes<'_>) -> String {
 mod tests {
     use super::*;
     use crate::outputs::sample;
-    use crate::playbook::Severity;
+    use crate::playbook::{Severity, Verdict};
 
     fn beside_a_baseline() -> Record {
         let mut record = sample::record();
         let gone = Gone {
             rule: "use-needs-basis".into(),
             severity: Severity::High,
+            status: Verdict::Fail,
             fingerprint: "ab".repeat(16),
             about: [("strategy".to_owned(), "<old>".to_owned())].into(),
             reason: None,
