@@ -39,6 +39,16 @@ const METHODS: &[Method] = &[
         source: "Cochran, Sampling Techniques, 3rd ed. 1977, ch. 6",
     },
     Method {
+        id: "cluster_mover",
+        title: "Shares where nothing or everything happened, with people as the unit",
+        words: "A group in which nothing varies has a variance of 0, which says only that the sample saw no variation. m \
+            people with n rows each tell at least as much as e independent rows, of which the exact limits l and u are \
+            known. Differences and ratios are put together from the limits of both sides.",
+        formula: "e = (Σn)² ÷ Σn²;  none of e: from 0 to 1 − (α ÷ 2)^(1 ÷ e);  difference d = p₁ − p₂: from d − √( (p₁ − \
+            l₁)² + (u₂ − p₂)² ) to d + √( (u₁ − p₁)² + (p₂ − l₂)² )",
+        source: "Clopper and Pearson 1934; Kish 1965; Korn and Graubard 1998; Zou and Donner 2008; Donner and Zou 2012",
+    },
+    Method {
         id: "wilson",
         title: "Wilson's interval of a rate, with rows as the unit",
         words: "For y outcomes in n independent rows, p = y ÷ n. It keeps its coverage for small counts and for rates \
