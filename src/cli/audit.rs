@@ -35,6 +35,9 @@ pub struct Args {
     /// What was found before and may stay as long as it gets no worse (`probity baseline write`); default the manifest's
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Folder of templates for the report, in the place of those of the same name (`probity report --write-templates`)
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     /// Memory for the replay in MiB; past it, work spills to disk
     #[arg(long, value_name = "MIB")]
     memory: Option<usize>,
@@ -44,7 +47,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Ending> {
-    let asked = Asked::read(&args.format, Some(&args.out))?;
+    let asked = Asked::read(&args.format, Some(&args.out))?.with(args.templates.as_deref())?;
     let options = Options {
         fail_on: args.fail_on,
         baseline: args.baseline,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::write;
 use crate::error::{Error, Problem, Result};
+use crate::outputs::html::Templates;
 use crate::outputs::{self, FORMATS, Format};
 use crate::record::Record;
 
@@ -16,13 +17,14 @@ pub const HELP: &str = "What to write: NAME for its file in the folder, NAME=PAT
 pub struct Asked {
     files: Vec<(PathBuf, &'static Format)>,
     printed: Option<&'static Format>,
+    templates: Templates,
 }
 
 impl Asked {
     /// Reads `NAME` and `NAME=PATH`. With a folder, the record is always among what goes there: everything else can be made
     /// from it again.
     pub fn read(given: &[String], folder: Option<&Path>) -> Result<Self> {
-        let mut asked = Self { files: Vec::new(), printed: None };
+        let mut asked = Self { files: Vec::new(), printed: None, templates: Templates::default() };
         if let (Some(folder), Some(record)) = (folder, outputs::by_name("json")) {
             asked.files.push((folder.join(record.file_name), record));
         }
@@ -52,6 +54,14 @@ impl Asked {
             write::writable(path)?;
         }
         Ok(asked)
+    }
+
+    /// With the user's templates of the report, where there is a folder of them.
+    pub fn with(mut self, templates: Option<&Path>) -> Result<Self> {
+        if let Some(folder) = templates {
+            self.templates = Templates::read(folder)?;
+        }
+        Ok(self)
     }
 
     fn file(&mut self, path: PathBuf, format: &'static Format) -> Result<()> {
@@ -88,10 +98,10 @@ impl Asked {
     pub fn write(&self, record: &Record, more: Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
         let mut files = Vec::new();
         for (path, format) in &self.files {
-            files.push((path.clone(), (format.render)(record)?));
+            files.push((path.clone(), format.render_with(record, &self.templates)?));
         }
         files.extend(more);
-        let printed = self.printed.map(|format| (format.render)(record)).transpose()?;
+        let printed = self.printed.map(|format| format.render_with(record, &self.templates)).transpose()?;
         write::all(&files)?;
         printed.map_or(Ok(()), |bytes| print(&bytes))
     }

@@ -38,6 +38,16 @@ pub struct Format {
     pub render: fn(&Record) -> Result<Vec<u8>>,
 }
 
+impl Format {
+    /// The file's bytes, the report's made with these templates.
+    ///
+    /// # Errors
+    /// When a template of the user's cannot be filled in.
+    pub fn render_with(&self, record: &Record, templates: &html::Templates) -> Result<Vec<u8>> {
+        if self.name == "html" { html::render_with(record, templates) } else { (self.render)(record) }
+    }
+}
+
 /// All formats, by the order in which they are written.
 pub const FORMATS: &[Format] = &[
     Format { name: "json", file_name: "audit.json", printed: false, render: json::render },
