@@ -56,7 +56,10 @@ enum Command {
 /// What the exit codes of a gate mean.
 const EXIT_CODES: [(u8, &str); 4] = [
     (0, "the gate passed, or what was asked for is done"),
-    (1, "the gate failed: open findings of severity `--fail-on` (default high) or worse; or a test of rules or of the ledger did not hold"),
+    (
+        1,
+        "the gate failed: open findings of severity `--fail-on` (default high) or worse; or a test of rules or of the ledger did not hold",
+    ),
     (2, "it could not be done: usage, manifest, unreadable evidence, or a fault of the program"),
     (3, "nothing was evaluated: no decisions, or every cell too small"),
 ];
