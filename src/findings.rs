@@ -22,6 +22,12 @@ pub struct Finding {
     pub fingerprint: String,
     /// One sentence with the numbers.
     pub message: String,
+    /// The same for people who build no such systems, where the rule has words for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plain: Option<String>,
+    /// How many people it concerns, where the rule says which field counts them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub people: Option<u64>,
     /// Index into the record's `facts`.
     pub fact: usize,
     pub evidence: Vec<Evidence>,

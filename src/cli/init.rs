@@ -31,7 +31,7 @@ pub fn run(args: Args) -> Result<Ending> {
         (None, [folder]) if folder.is_dir() => folder.clone(),
         (None, _) => PathBuf::from("."),
     };
-    super::write::writable(&out)?;
+    super::write::writable(&out.join("audit.yaml"))?;
     let proposal = block_on(init::propose(&args.paths, &out))?;
     init::write(&proposal, &out)?;
     let mut text = String::new();

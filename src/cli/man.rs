@@ -26,9 +26,8 @@ pub fn run(args: &Args) -> Result<Ending> {
             print(&page.unwrap_or_default())?;
         }
         Some(folder) => {
-            write::writable(folder)?;
-            let files: Vec<(&str, Vec<u8>)> = pages.iter().map(|(name, page)| (name.as_str(), page.clone())).collect();
-            write::all(folder, &files)?;
+            let files: Vec<_> = pages.iter().map(|(name, page)| (folder.join(name), page.clone())).collect();
+            write::all(&files)?;
             for (name, _) in &pages {
                 anstream::eprintln!("wrote {}", folder.join(name).display());
             }

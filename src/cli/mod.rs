@@ -15,6 +15,7 @@ mod diagnostics;
 mod diff;
 mod explain;
 mod facts;
+mod formats;
 mod history;
 mod init;
 mod man;

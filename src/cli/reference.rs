@@ -19,11 +19,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Ending> {
-    write::writable(&args.out)?;
     let pages = pages::all();
-    let files: Vec<(&str, Vec<u8>)> = pages.iter().map(|(name, text)| (*name, text.clone().into_bytes())).collect();
-    write::all(&args.out, &files)?;
-    let names: String = pages.iter().map(|(name, _)| format!("wrote {}\n", args.out.join(name).display())).collect();
+    let files: Vec<_> = pages.iter().map(|(name, text)| (args.out.join(name), text.clone().into_bytes())).collect();
+    write::all(&files)?;
+    let names: String = files.iter().map(|(path, _)| format!("wrote {}\n", path.display())).collect();
     print(&names)?;
     Ok(Ending::done())
 }

@@ -44,6 +44,9 @@ pub struct DataUse {
     /// Whether the log says which requests carried it.
     #[serde(default)]
     pub gpc_logged: bool,
+    /// How long the policy lets use go on after a withdrawal, in seconds.
+    #[serde(default)]
+    pub grace_seconds: f64,
     #[serde(flatten)]
     pub counts: Judged,
     /// The contexts the category was taken from.
@@ -149,6 +152,7 @@ pub fn measure(
                     age_limit: asked.age_limit,
                     gpc_binds: version.policy().gpc_binds(purpose, usage.jurisdiction_name(manifest)),
                     gpc_logged,
+                    grace_seconds: version.policy().grace(purpose, usage.jurisdiction_name(manifest)).as_secs_f64(),
                     counts: Judged::of(counted),
                     contexts: Vec::new(),
                     fields: Vec::new(),

@@ -6,6 +6,9 @@ use std::fmt::Write;
 use super::text::{count, escape, number, percent, short};
 use crate::stats::Interval;
 
+pub mod series;
+pub mod time;
+
 /// A logarithmic axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
@@ -233,6 +236,19 @@ pub fn shares(parts: &[Share]) -> String {
         before += part.count;
     }
     svg + "</svg>"
+}
+
+/// How much of a whole is left, as a bar from the left. Something is never drawn as nothing.
+pub fn level(class: &str, part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return String::new();
+    }
+    let width = 100.0 * (part as f64 / whole as f64).min(1.0);
+    let thin = format!(r#"<rect class="s-{class}" width="1" y="2" height="12"/>"#);
+    let thin = if part > 0 && width < 0.5 { &thin } else { "" };
+    format!(
+        r#"<svg class="shares" aria-hidden="true" focusable="false"><rect class="s-{class}" width="{width:.2}%" y="2" height="12"/>{thin}</svg>"#
+    )
 }
 
 /// A part of a difference, to either side of 0.

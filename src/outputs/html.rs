@@ -6,75 +6,59 @@ use tera::{Context, Kwargs, State, Tera, Value};
 
 use super::prose::Brief;
 use super::text;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::playbook::Verdict;
 use crate::record::Record;
 
 mod catalogue;
+mod changes;
 mod choice;
 mod conclusion;
 mod conditions;
 mod consent;
 mod findings;
+mod funnel;
 mod inequality;
 mod items;
+mod limits;
 mod lists;
 mod methods;
 mod parity;
 mod prices;
+mod register;
 mod risks;
 mod selection;
+mod signatures;
 mod subgroups;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod tiers;
 mod view;
+mod watch;
 
-/// Partials of the report. Their names end in `.html`: what does not is not escaped.
-const TEMPLATES: &[(&str, &str)] = &[
-    ("components.html", include_str!("../../templates/components.html")),
-    ("masthead.html", include_str!("../../templates/masthead.html")),
-    ("conclusion.html", include_str!("../../templates/conclusion.html")),
-    ("chapter.html", include_str!("../../templates/chapter.html")),
-    ("purposes.html", include_str!("../../templates/purposes.html")),
-    ("fields.html", include_str!("../../templates/fields.html")),
-    ("scan.html", include_str!("../../templates/scan.html")),
-    ("risks.html", include_str!("../../templates/risks.html")),
-    ("consent.html", include_str!("../../templates/consent.html")),
-    ("choice.html", include_str!("../../templates/choice.html")),
-    ("overview.html", include_str!("../../templates/overview.html")),
-    ("parity.html", include_str!("../../templates/parity.html")),
-    ("subgroups.html", include_str!("../../templates/subgroups.html")),
-    ("conditions.html", include_str!("../../templates/conditions.html")),
-    ("inequality.html", include_str!("../../templates/inequality.html")),
-    ("selection.html", include_str!("../../templates/selection.html")),
-    ("prices.html", include_str!("../../templates/prices.html")),
-    ("items.html", include_str!("../../templates/items.html")),
-    ("lists.html", include_str!("../../templates/lists.html")),
-    ("catalogue.html", include_str!("../../templates/catalogue.html")),
-    ("findings.html", include_str!("../../templates/findings.html")),
-    ("decisions.html", include_str!("../../templates/decisions.html")),
-    ("methods.html", include_str!("../../templates/methods.html")),
-    ("appendix.html", include_str!("../../templates/appendix.html")),
-    ("report.html", include_str!("../../templates/report.html")),
-];
-
-const STYLE: &str = include_str!("../../templates/style.css");
+pub use templates::Templates;
 
 /// The report as UTF-8 HTML.
 pub fn render(record: &Record) -> Result<Vec<u8>> {
-    // The parser of HTML reads line ends as LF, and the policy's hash is of what it reads.
-    let style = STYLE.replace("\r\n", "\n");
+    render_with(record, &Templates::default())
+}
+
+/// The report as UTF-8 HTML, made with these templates.
+///
+/// # Errors
+/// When a template of the user's asks for what is not there.
+pub fn render_with(record: &Record, templates: &Templates) -> Result<Vec<u8>> {
     let mut context = Context::new();
     context.insert("record", record);
     context.insert("page", &view::Page::new(record));
-    context.insert("style_hash", &sha256_base64(&style));
-    context.insert("style", &style);
-    let html = engine(Brief::new(record))?.render("report.html", &context).map_err(fault)?;
-    Ok(html.into_bytes())
+    context.insert("style_hash", &sha256_base64(templates.style()));
+    context.insert("style", templates.style());
+    let html = engine(Brief::new(record), templates)?.render("report.html", &context);
+    Ok(html.map_err(|error| templates.fault(&error))?.into_bytes())
 }
 
-fn engine(brief: Brief) -> Result<Tera> {
+fn engine(brief: Brief, templates: &Templates) -> Result<Tera> {
     let mut tera = Tera::new();
     tera.set_escape_fn(text::escape_into);
     tera.register_filter("count", |n: u64, _: Kwargs, _: &State| text::count(n));
@@ -89,11 +73,13 @@ fn engine(brief: Brief) -> Result<Tera> {
     tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));
     tera.register_filter("initial", |text: &str, _: Kwargs, _: &State| initial(text));
     tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace(['_', '-'], " "));
+    tera.register_filter("gap", |name: &str, _: Kwargs, _: &State| gap(name));
+    tera.register_filter("role", |name: &str, _: Kwargs, _: &State| role(name));
     let (keys, brief) = (Arc::new(brief.clone()), Arc::new(brief));
     tera.register_filter("key", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&keys.key(text)));
     tera.register_filter("prose", move |text: &str, _: Kwargs, _: &State| Value::safe_string(&brief.prose(text)));
     tera.register_filter("verdict", |name: &str, _: Kwargs, _: &State| verdict_word(name).to_owned());
-    tera.add_raw_templates(TEMPLATES.iter().copied()).map_err(fault)?;
+    templates.add_to(&mut tera)?;
     Ok(tera)
 }
 
@@ -105,6 +91,29 @@ fn initial(text: &str) -> String {
             first.to_uppercase().chain(letters).collect()
         }
         _ => text.to_owned(),
+    }
+}
+
+/// Why the consent of a decision could not be judged.
+fn gap(name: &str) -> String {
+    match name {
+        "undeclared_strategy" => "Nobody declared the strategy".to_owned(),
+        "before_policy" => "Made before the consent policy took effect".to_owned(),
+        "unmapped_input" => "An input is not in the data map".to_owned(),
+        "unknown_subject" => "The person is in no consent record".to_owned(),
+        "unknown_age" => "The age of the person is not known, and matters".to_owned(),
+        other => initial(&other.replace('_', " ")),
+    }
+}
+
+/// A role of evidence as people call it.
+fn role(name: &str) -> String {
+    match name {
+        "prompts" => "consent prompts".to_owned(),
+        "uses" => "uses of data beside recommendations".to_owned(),
+        "links" => "links between identifiers".to_owned(),
+        "history" => "what people did before".to_owned(),
+        other => other.replace('_', " "),
     }
 }
 
@@ -150,10 +159,4 @@ fn sha256_base64(text: &str) -> String {
         }
     }
     encoded
-}
-
-fn fault(error: tera::Error) -> Error {
-    use std::error::Error as _;
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Error::Internal(format!("cannot render the report: {error}{cause}"))
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 mod conditions;
 mod facts;
 mod items;
+mod watch;
 
 use facts::facts;
 
@@ -225,6 +226,8 @@ fn finding(rule: &str, step: Step, severity: Severity, status: Verdict, fact: us
         disposition: Disposition::Open,
         fingerprint: crate::findings::fingerprint(rule, "sample", &identity),
         message: message.into(),
+        plain: (severity == Severity::Critical).then(|| format!("people had not agreed to {}", HOSTILE[0])),
+        people: (severity == Severity::Critical).then_some(40),
         fact,
         evidence: vec![
             Evidence::place("policy clause", "consent", "policy.yaml", 12),

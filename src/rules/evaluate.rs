@@ -82,6 +82,8 @@ pub(super) struct Decision {
     pub reason: Option<String>,
     /// The sentence of a finding, for `fail` and `inconclusive`.
     pub message: Option<String>,
+    /// The same in plain words, where the rule has them.
+    pub plain: Option<String>,
 }
 
 /// Facts and settings, made ready once for all rules.
@@ -111,13 +113,15 @@ impl<'a> Bench<'a> {
             let of_kind = (0..self.facts.len()).filter(|index| self.facts[*index].kind() == judge.kind);
             for index in of_kind {
                 tally.seen += 1;
-                let Decision { verdict: Some(verdict), reason, message } = self.decide(pack, rule, judge, index)?
+                let Decision { verdict: Some(verdict), reason, message, plain } =
+                    self.decide(pack, rule, judge, index)?
                 else {
                     continue;
                 };
                 tally.count(verdict, index, reason);
                 if let Some(message) = message {
-                    findings.push(self.finding(rule, index, verdict, message));
+                    let people = judge.people.as_ref().and_then(|field| self.json[index].get(field)?.as_u64());
+                    findings.push(Finding { plain, people, ..self.finding(rule, index, verdict, message) });
                 }
             }
         }
@@ -165,7 +169,7 @@ impl<'a> Bench<'a> {
                 Error::from(Problem::new(message).at(path, rule.rule.id.line, rule.rule.id.column))
             })
         };
-        let reasoned = |verdict, reason| Ok(Decision { verdict, reason, message: None });
+        let reasoned = |verdict, reason| Ok(Decision { verdict, reason, message: None, plain: None });
 
         if let Some(applies) = &judge.applies {
             match ask(applies)? {
@@ -196,7 +200,8 @@ impl<'a> Bench<'a> {
         };
         let tells = matches!(verdict, Verdict::Fail | Verdict::Inconclusive);
         let message = if tells { Some(write(&judge.message)?) } else { None };
-        Ok(Decision { verdict: Some(verdict), reason: None, message })
+        let plain = judge.plain.as_ref().filter(|_| verdict == Verdict::Fail).map(write).transpose()?;
+        Ok(Decision { verdict: Some(verdict), reason: None, message, plain })
     }
 
     fn finding(&self, rule: &LoadedRule, index: usize, status: Verdict, message: String) -> Finding {
@@ -211,6 +216,8 @@ impl<'a> Bench<'a> {
             disposition: Disposition::Open,
             fingerprint: fingerprint(&rule.rule.id, fact.kind(), &fact.identity()),
             message,
+            plain: None,
+            people: None,
             fact: index,
             evidence,
             since_baseline: None,

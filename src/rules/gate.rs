@@ -95,6 +95,8 @@ mod tests {
             disposition,
             fingerprint: String::new(),
             message: String::new(),
+            plain: None,
+            people: None,
             fact: 0,
             evidence: Vec::new(),
             since_baseline: None,

@@ -53,6 +53,9 @@ pub(super) struct Judge {
     pub fail_when: Condition,
     pub pass_when: Option<Condition>,
     pub message: Template,
+    pub plain: Option<Template>,
+    /// The field that counts the people concerned.
+    pub people: Option<String>,
 }
 
 /// The packs that a manifest chooses, with its changes to their bounds.
@@ -209,6 +212,7 @@ fn load_rule(document: &Document<PackFile>, rule: &Rule) -> Result<LoadedRule, V
         &rule.fail_when,
         &rule.pass_when,
         &rule.message,
+        &rule.plain,
     ];
     for (name, value) in &rule.params {
         let used = format!("params.{name}");
@@ -223,7 +227,7 @@ fn load_rule(document: &Document<PackFile>, rule: &Rule) -> Result<LoadedRule, V
                 let message = "a rule needs `on`, a kind of fact, or a `question` to a person";
                 problems.push(document.problem(&rule.id, message));
             }
-            for text in texts.into_iter().flatten() {
+            for text in texts.into_iter().chain([&rule.people]).flatten() {
                 problems.push(document.problem(text, "a question to a person has no conditions and no templates"));
             }
             None
@@ -286,6 +290,8 @@ fn judge(
     let where_reason = template(&rule.where_reason);
     let not_evidenced_reason = template(&rule.not_evidenced_reason);
     let message = template(&rule.message);
+    let plain = template(&rule.plain);
+    problems.extend(rule.people.as_ref().and_then(|field| no_count(document, field, &roots)));
     for (given, key) in [(rule.fail_when.is_some(), "fail_when"), (rule.message.is_some(), "message")] {
         if !given {
             problems.push(document.problem(&rule.id, format!("rule `{}` needs `{key}`", *rule.id)));
@@ -302,8 +308,23 @@ fn judge(
             fail_when,
             pass_when,
             message,
+            plain,
+            people: rule.people.as_ref().map(|field| field.value.clone()),
         }),
         _ => Err(problems),
+    }
+}
+
+/// What is wrong with a field that is to count people.
+fn no_count(document: &Document<PackFile>, name: &At<String>, roots: &Roots) -> Option<Problem> {
+    let Some(Type::Object(fields)) = roots.get("fact") else { return None };
+    match fields.get(&name.value) {
+        Some(field) if field.of == Type::Int => None,
+        Some(field) => Some(document.problem(name, format!("`{}` is {}, not a whole number", name.value, field.of))),
+        None => {
+            let problem = document.problem(name, format!("the fact has no field `{}`", name.value));
+            Some(problem.suggest(name, fields.keys()))
+        }
     }
 }
 
@@ -354,6 +375,27 @@ mod tests {
         );
         let unknown = told("  params: { outcome-four-fifths: { flour: 0.9 } }\n");
         assert_eq!(unknown, "audit.yaml: rule `outcome-four-fifths` has no parameter `flour` (did you mean `floor`?)");
+    }
+
+    #[test]
+    fn what_counts_people_is_a_whole_number_of_the_fact() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |people: &str| {
+            let own = format!(
+                "pack: {{ id: house, version: '1', title: t }}\nrules:\n  - {{ id: r, title: t, step: assess-risks, severity: \
+                 low, on: data_use, fail_when: fact.special, message: m, people: {people}, why: w, remedy: r }}\n"
+            );
+            std::fs::write(folder.path().join("house.yaml"), own).unwrap();
+            load(&manifest(folder.path(), "  packs: [house.yaml]\n")).map_err(|error| error.to_string())
+        };
+        assert!(told("subjects_in_grace").is_ok());
+        let wrong = told("subject_in_grace").unwrap_err();
+        assert!(wrong.ends_with("no field `subject_in_grace` (did you mean `subjects_in_grace`?)"), "{wrong}");
+        let wrong = told("strategy").unwrap_err();
+        assert!(
+            wrong.contains("house.yaml:3:") && wrong.ends_with("`strategy` is a string, not a whole number"),
+            "{wrong}"
+        );
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub struct Rule {
     pub params: BTreeMap<String, At<Value>>,
     /// Template: what a finding says, in one sentence with the numbers.
     pub message: Option<At<String>>,
+    /// Template: the same for people who build no such systems, in a whole sentence; the report's first page has it.
+    pub plain: Option<At<String>>,
+    /// The field of the fact that counts the people a finding concerns.
+    pub people: Option<At<String>>,
     /// What a person has to answer, for rules without `on`.
     pub question: Option<String>,
     /// The harm, in one sentence.

@@ -21,6 +21,8 @@ impl Template {
     pub fn compile<T>(text: &At<String>, document: &Document<T>, roots: &Roots) -> Result<Self, Vec<Problem>> {
         let mut tera = Tera::new();
         tera.register_filter("attributes", attributes);
+        tera.register_filter("group", group);
+        tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace('_', " "));
         tera.register_filter("percent", percent);
         tera.register_filter("count", count);
         tera.register_filter("duration", |seconds: f64, _: Kwargs, _: &State| crate::duration(seconds));
@@ -66,6 +68,17 @@ fn attributes(of: &tera::Value, _: Kwargs, _: &State) -> tera::TeraResult<String
     Ok(if pairs.is_empty() { "everyone".to_owned() } else { pairs.join(", ") })
 }
 
+/// `{age_band: 65+}` as `age band 65+`; an empty map as `everyone`.
+fn group(of: &tera::Value, _: Kwargs, _: &State) -> tera::TeraResult<String> {
+    let Some(map) = of.as_map() else {
+        return Err(tera::Error::message(format!("`group` is for maps, not {}", of.name())));
+    };
+    let mut pairs: Vec<String> =
+        map.iter().map(|(name, value)| format!("{} {value}", name.to_string().replace('_', " "))).collect();
+    pairs.sort();
+    Ok(if pairs.is_empty() { "everyone".to_owned() } else { pairs.join(" and ") })
+}
+
 /// 12411 as `12,411`.
 fn count(number: u64, _: Kwargs, _: &State) -> String {
     let digits = number.to_string();
@@ -79,9 +92,10 @@ fn count(number: u64, _: Kwargs, _: &State) -> String {
     text
 }
 
-/// 0.1234 as `12.34%`.
-fn percent(share: f64, _: Kwargs, _: &State) -> String {
-    format!("{}%", (share * 10_000.0).round() / 100.0)
+/// 0.1234 as `12.34%`, with `digits` as many places at most.
+fn percent(share: f64, options: Kwargs, _: &State) -> tera::TeraResult<String> {
+    let places = 10_f64.powi(options.get::<i32>("digits")?.unwrap_or(2).clamp(0, 9));
+    Ok(format!("{}%", (share * 100.0 * places).round() / places))
 }
 
 fn first_line(error: &tera::Error) -> String {

@@ -56,6 +56,8 @@ pub struct Test {
     pub expect: At<Expected>,
     /// The whole sentence of the finding.
     pub message: Option<At<String>>,
+    /// The whole sentence in plain words.
+    pub plain: Option<At<String>>,
     /// The whole reason.
     pub reason: Option<At<String>>,
 }
@@ -162,9 +164,11 @@ fn run_one(
         }
         return Ok(Some(document.problem(&test.expect, message)));
     }
-    for (wanted, got, what) in
-        [(&test.message, &decision.message, "message"), (&test.reason, &decision.reason, "reason")]
-    {
+    for (wanted, got, what) in [
+        (&test.message, &decision.message, "message"),
+        (&test.plain, &decision.plain, "plain sentence"),
+        (&test.reason, &decision.reason, "reason"),
+    ] {
         if let Some(wanted) = wanted
             && got.as_deref() != Some(wanted.trim())
         {
@@ -185,7 +189,12 @@ fn decide(
     let (judge, name) = match (&rule.judge, &test.fact) {
         (Some(judge), Some(name)) => (judge, name),
         (None, None) => {
-            return Ok(Decision { verdict: Some(Verdict::Manual), reason: rule.rule.question.clone(), message: None });
+            return Ok(Decision {
+                verdict: Some(Verdict::Manual),
+                reason: rule.rule.question.clone(),
+                message: None,
+                plain: None,
+            });
         }
         (Some(_), None) => return Err(document.problem(&test.rule, "this rule needs a `fact`").into()),
         (None, Some(name)) => return Err(document.problem(name, "this rule asks a person and takes no fact").into()),
@@ -289,6 +298,26 @@ mod tests {
                 for verdict in wanted {
                     assert!(covered.contains(&verdict), "rule `{id}` has no test that expects {verdict:?}");
                 }
+            }
+        }
+    }
+
+    /// Whoever builds no such systems reads these: whole sentences, as they come out of the tests' facts.
+    #[test]
+    fn plain_words_are_whole_sentences() {
+        for (pack, loaded) in packs() {
+            for rule in &loaded.rules {
+                let Some(plain) = &rule.rule.plain else { continue };
+                let id = &rule.rule.id.value;
+                let first = plain.trim_start_matches("{% if").chars().next().unwrap_or(' ');
+                assert!(
+                    first.is_uppercase() || ['{', '`', ' '].contains(&first),
+                    "{id} of {}: {}",
+                    pack.id,
+                    plain.value
+                );
+                assert!(plain.trim_end().ends_with('.'), "{id} of {}: {}", pack.id, plain.value);
+                assert!(!plain.contains("subject "), "{id} of {} calls people subjects", pack.id);
             }
         }
     }

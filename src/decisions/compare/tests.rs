@@ -29,6 +29,8 @@ fn finding(fact: usize, facts: &[Fact], status: Verdict) -> Finding {
         disposition: Disposition::Open,
         fingerprint: crate::findings::fingerprint("four-fifths", facts[fact].kind(), &facts[fact].identity()),
         message: String::new(),
+        plain: None,
+        people: None,
         fact,
         evidence: Vec::new(),
         since_baseline: None,
@@ -95,6 +97,7 @@ fn snapshot(of: &Side) -> Snapshot {
             })
             .collect(),
         measures: of.facts.iter().flat_map(|fact| Measured::of(fact, 0.95)).collect(),
+        mixes: Vec::new(),
     }
 }
 

@@ -6,32 +6,38 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::catalogue::{Catalogue, catalogue};
+use super::changes::{Changes, changes, sentence};
 use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
 use super::conditions::{Conditions, conditions};
 use super::consent::{JoinGroup, UseGroup, joins, uses};
 use super::findings::{FindingView, RuleFindings, findings, views};
+use super::funnel::{Delays, Funnel, delays, funnels};
 use super::inequality::{Unequal, inequality};
 use super::items::{Items, items};
+use super::limits::{Limits, limits};
 use super::lists::{ListGroup, lists};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::prices::{PriceGroup, prices};
+use super::register::{Register, register};
 use super::risks::{Risks, risks};
 use super::selection::{SelectionTable, selection};
+use super::signatures::{Signature, signatures};
 use super::subgroups::{Subgroups, subgroups};
 use super::tiers::{Overview, Tiers, overview};
 use super::verdict_name;
+use super::watch::{Watch, watch};
 use crate::facts::Fact;
 use crate::facts::coverage::Coverage;
 use crate::facts::evidence_quality::EvidenceQuality;
 use crate::facts::field::Field;
 use crate::facts::purpose::Purpose;
 use crate::facts::undeclared_personal_data::UndeclaredPersonalData;
-use crate::outputs::summary::by_reason;
+use crate::outputs::summary::{by_reason, by_step};
 use crate::outputs::text::{count, period};
 use crate::playbook::{Step, Verdict};
-use crate::record::{GateStatus, Record, RuleResult, StepResult};
+use crate::record::{Record, RuleResult, StepResult};
 
 /// From how many rows on a table folds those that pass, and a rule its later findings.
 pub const MANY: usize = 12;
@@ -40,15 +46,19 @@ pub const MANY: usize = 12;
 #[derive(Debug, Serialize)]
 pub struct Page<'a> {
     pub period: Option<String>,
-    pub gate: &'static str,
-    /// `Passed`, `Failed` or `Nothing evaluated`.
-    pub gate_word: &'static str,
     pub conclusion: Conclusion<'a>,
+    /// Beside earlier audits, where there are any.
+    pub changes: Vec<Changes<'a>>,
+    /// Title and day of each, and what changed in one sentence.
+    pub changed: Vec<(&'static str, Option<&'a str>, String)>,
     pub chapters: Vec<Chapter<'a>>,
     pub purposes: Vec<Row<'a, Purpose>>,
     pub fields: Vec<FieldGroup<'a>>,
     pub scan: Scan<'a>,
     pub risks: Risks<'a>,
+    pub register: Option<Register<'a>>,
+    pub funnels: Vec<Funnel<'a>>,
+    pub delays: Option<Delays<'a>>,
     pub uses: Vec<UseGroup<'a>>,
     pub joins: Vec<JoinGroup<'a>>,
     pub choice: Choice<'a>,
@@ -65,11 +75,16 @@ pub struct Page<'a> {
     pub lists: Option<Tiers<ListGroup<'a>>>,
     pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
+    pub watch: Option<Watch<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
+    pub limits: Limits<'a>,
     pub questions: Vec<Asked<'a>>,
     /// Findings that a decision covers.
     pub decided: Vec<FindingView<'a>>,
+    /// Those of them that are undecided.
+    pub decided_folded: Vec<FindingView<'a>>,
+    pub signatures: Vec<Signature<'a>>,
     pub methods: Vec<Method>,
     pub unknown_methods: Vec<String>,
 }
@@ -82,6 +97,8 @@ pub struct Chapter<'a> {
     pub title: &'static str,
     pub question: &'static str,
     pub status: &'static str,
+    /// Open failing findings.
+    pub open: u64,
     /// How many rules gave each verdict.
     pub tally: String,
     pub rules: Vec<RuleView<'a>>,
@@ -193,23 +210,30 @@ fn objections(record: &Record, fact: usize, state: Option<Verdict>) -> Vec<&str>
 impl<'a> Page<'a> {
     pub fn new(record: &'a Record) -> Self {
         let states = States::new(record);
-        let (gate, gate_word) = match record.verdict.status {
-            GateStatus::Passed => ("pass", "Passed"),
-            GateStatus::Failed => ("fail", "Failed"),
-            GateStatus::NothingEvaluated => ("not_evidenced", "Nothing evaluated"),
-        };
         let system = &record.system;
+        let changes = changes(record, &states);
+        let (decided, decided_folded) = views(record, 0..record.findings.len())
+            .into_iter()
+            .filter(|view| view.disposition != "open")
+            .partition(|view| view.finding.status == Verdict::Fail);
         let (methods, unknown_methods) = used(record);
         Self {
             period: system.first_decision.as_ref().zip(system.last_decision.as_ref()).map(|(a, b)| period(a, b)),
-            gate,
-            gate_word,
             conclusion: conclusion(record),
+            changed: changes
+                .iter()
+                .filter(|of| !of.told)
+                .map(|of| (of.title, of.since.as_of.as_deref(), sentence(of)))
+                .collect(),
+            changes,
             chapters: record.steps.iter().map(|step| chapter(record, step)).collect(),
             purposes: rows(record, &states, |fact| if let Fact::Purpose(fact) = fact { Some(fact) } else { None }),
             fields: fields(record, &states),
             scan: scan(record, &states),
             risks: risks(record, &states),
+            register: register(record),
+            funnels: funnels(record),
+            delays: delays(record, &states),
             uses: uses(record, &states),
             coverage: rows(record, &states, |fact| if let Fact::Coverage(fact) = fact { Some(fact) } else { None }),
             joins: joins(record, &states),
@@ -224,17 +248,18 @@ impl<'a> Page<'a> {
             lists: Some(lists(record, &states)).filter(|all| !all.is_empty()),
             catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
+            watch: Some(watch(record, &states)).filter(|all| !all.is_empty()),
             quality: rows(
                 record,
                 &states,
                 |fact| if let Fact::EvidenceQuality(fact) = fact { Some(fact) } else { None },
             ),
             not_evaluated: unanswered(record, &[Verdict::NotEvidenced, Verdict::NotApplicable]),
+            limits: limits(record),
             questions: unanswered(record, &[Verdict::Manual]).into_iter().flat_map(|of| of.rules).collect(),
-            decided: views(record, 0..record.findings.len())
-                .into_iter()
-                .filter(|view| view.disposition != "open")
-                .collect(),
+            decided,
+            decided_folded,
+            signatures: signatures(record),
             methods,
             unknown_methods,
         }
@@ -258,6 +283,7 @@ fn chapter<'a>(record: &'a Record, step: &'a StepResult) -> Chapter<'a> {
         title: step.id.title(),
         question: step.id.question(),
         status: verdict_name(step.status),
+        open: by_step(record).into_iter().find(|(id, _)| *id == step.id).map_or(0, |(_, open)| open),
         tally: tally(step.rules.iter().map(|rule| (rule.status, 1))),
         rules: rules.collect(),
         findings: findings(record, step),
@@ -266,7 +292,7 @@ fn chapter<'a>(record: &'a Record, step: &'a StepResult) -> Chapter<'a> {
 }
 
 /// The chapter that shows a kind of fact, and the kind in words. The appendix shows what has none.
-fn home(fact: &Fact) -> (&'static str, Option<Step>) {
+pub fn home(fact: &Fact) -> (&'static str, Option<Step>) {
     match fact {
         Fact::Purpose(_) => ("declared purposes", Some(Step::ClarifyPurpose)),
         Fact::Field(_) => ("mapped inputs", Some(Step::MapDataSensitivity)),
@@ -289,6 +315,9 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
+        Fact::Mix(_) => ("what the log is made of", Some(Step::MonitorContinuously)),
+        Fact::Drift(_) => ("drift of what the log is made of", Some(Step::MonitorContinuously)),
+        Fact::Trend(_) => ("trends over audits", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
         Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
     }
