@@ -6,6 +6,7 @@ mod declared;
 mod items;
 mod measure;
 mod memory;
+mod mixes;
 mod risks;
 mod scan;
 mod tables;
@@ -20,7 +21,6 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::evidence::table::Reject;
-use crate::facts::Fact;
 use crate::playbook::Severity;
 use crate::progress::Progress;
 use crate::record::{Record, Run, SCHEMA_VERSION, Tool};
@@ -73,8 +73,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
     let as_of = declared.as_of(replayed.log.as_ref());
     let mut facts = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
-    let changes = declared.memory.changes(&facts, declared.manifest.value.measure.level);
-    facts.extend(changes.into_iter().map(Fact::Change));
+    facts.extend(declared.memory.beside(&facts, declared.manifest.value.measure.level, as_of));
     options.progress.start("judging", 0);
     let context = declared.context(as_of);
     let mut judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
@@ -93,6 +92,7 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
         run: Run {
             started: started.to_rfc3339_opts(SecondsFormat::Secs, true),
             seconds: (clock.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            folder: folder_from_here(manifest),
         },
         evidence: declared.evidence(&tables)?,
         steps,
@@ -106,6 +106,14 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     options.progress.finish();
     let lineage = declared.lineage.into_iter().flat_map(|lineage| lineage.table.rejects);
     Ok(Audit { record, rejects: tables.rejects().into_iter().chain(lineage).collect() })
+}
+
+/// The folder of a file as seen from the current one; none when it lies outside.
+fn folder_from_here(file: &Path) -> Option<String> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, here) = (parent.canonicalize().ok()?, std::env::current_dir().ok()?.canonicalize().ok()?);
+    let names = folder.strip_prefix(here).ok()?.iter().map(|name| name.to_str());
+    Some(names.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// What the replay found.

@@ -22,8 +22,9 @@
 //! - [`outputs`]: the record as JSON, CSV, HTML, terminal text. Outputs compute nothing.
 //!
 //! Below all of them: [`stats`] (no word of the domain), [`metrics`] (the outcomes that can be compared), [`scan`] (what
-//! personal data looks like), [`playbook`] (the seven steps, verdicts, severities), [`yaml`], [`error`]. On top: [`cli`]. Beside them: [`simulate`], a shop with a
-//! known truth. Imports run down this list only.
+//! personal data looks like), [`playbook`] (the seven steps, verdicts, severities), [`yaml`], [`error`]. On top: [`cli`].
+//! Beside them: [`init`], a first manifest for one's own files, and [`simulate`], a shop with a known truth. Imports run
+//! down this list only.
 
 pub mod audit;
 pub mod cli;
@@ -33,6 +34,7 @@ pub mod error;
 pub mod evidence;
 pub mod facts;
 pub mod findings;
+pub mod init;
 pub mod manifest;
 pub mod metrics;
 pub mod outputs;

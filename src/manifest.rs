@@ -13,7 +13,7 @@ mod lineage;
 mod measure;
 
 pub(crate) use evidence::OneOrMany;
-pub use evidence::{Evidence, Format, Layout, Source};
+pub use evidence::{Epoch, Evidence, Format, Layout, Source};
 pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
@@ -193,7 +193,7 @@ impl Manifest {
     /// Reads and checks a manifest. Everything that can be known from the file alone is checked here.
     pub fn read(path: &Path) -> Result<Document<Self>> {
         let document = Document::<Self>::read(path)?;
-        all_clear(check(&document))?;
+        all_clear(document.unfilled().into_iter().chain(check(&document)).collect())?;
         Ok(document)
     }
 

@@ -93,6 +93,10 @@ pub struct Run {
     /// RFC 3339, UTC.
     pub started: String,
     pub seconds: f64,
+    /// The folder of the manifest as seen from the folder the program ran in, joined by `/`, so that tools which stand
+    /// there find its files; empty for that folder itself, null when the manifest lies outside of it.
+    #[serde(default)]
+    pub folder: Option<String>,
 }
 
 /// One file of evidence.

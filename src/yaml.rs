@@ -87,6 +87,25 @@ impl<T: DeserializeOwned> Document<T> {
 }
 
 impl<T> Document<T> {
+    /// A problem for every value that says of itself that it is still to be filled in: `owner: TODO`.
+    pub fn unfilled(&self) -> Vec<Problem> {
+        let key = |line: &str| {
+            let (key, value) = line.split_once(": ")?;
+            let key = key.trim_start().trim_start_matches("- ").trim();
+            let value = value.trim_start().trim_start_matches(['"', '\'']);
+            let is_key = !key.is_empty() && !key.contains([' ', '#', '"']);
+            (is_key && value.starts_with("TODO")).then(|| key.to_owned())
+        };
+        let found = self.text.lines().enumerate().filter_map(|(index, line)| Some((index as u64 + 1, key(line)?)));
+        let problem = |(line, key): (u64, String)| {
+            self.problem(&At { value: (), line, column: 0 }, format!("`{key}` is still to be filled in"))
+        };
+        found
+            .map(problem)
+            .map(|problem| problem.help("leave it out as long as nobody knows it; it then counts as missing"))
+            .collect()
+    }
+
     /// A problem at the place of `at`.
     pub fn problem<V>(&self, at: &At<V>, message: impl Into<String>) -> Problem {
         Problem::new(message).at(&self.path, at.line, at.column).with_text(self.text.clone())

@@ -22,10 +22,10 @@ use crate::replay::selection as selections;
 use crate::replay::strata;
 use crate::yaml::Document;
 
-/// All facts on bias. None without a log.
-pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Tables) -> Result<Vec<Fact>> {
+/// Who belongs to which segment. None without a log.
+pub(super) async fn segments(engine: &Engine, declared: &Declared, tables: &Tables) -> Result<Option<Segments>> {
     if !tables.0.contains_key(&Role::Recommendations) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let measure = &declared.manifest.value.measure;
     let homes = measure
@@ -35,15 +35,25 @@ pub(super) async fn bias_facts(engine: &Engine, declared: &Declared, tables: &Ta
     let homes: BTreeMap<String, Home> = homes.collect();
     let segments = segments::stage(engine, homes, measure).await?;
     check_references(&declared.manifest, &segments)?;
+    Ok(Some(segments))
+}
+
+/// All facts on bias.
+pub(super) async fn bias_facts(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<Vec<Fact>> {
     let mut facts = Vec::new();
-    facts.extend(outcomes(engine, declared, tables, &segments).await?);
-    facts.extend(conditional(engine, declared, tables, &segments).await?);
-    facts.extend(selected(engine, declared, tables, &segments).await?);
-    facts.extend(price_facts(engine, declared, tables, &segments).await?);
-    facts.extend(item_facts(engine, declared, tables, &segments).await?);
-    facts.extend(list_facts(engine, declared, tables, &segments).await?);
-    facts.extend(used(engine, declared, tables, &segments).await?);
-    facts.extend(unequal(engine, declared, tables, &segments).await?);
+    facts.extend(outcomes(engine, declared, tables, segments).await?);
+    facts.extend(conditional(engine, declared, tables, segments).await?);
+    facts.extend(selected(engine, declared, tables, segments).await?);
+    facts.extend(price_facts(engine, declared, tables, segments).await?);
+    facts.extend(item_facts(engine, declared, tables, segments).await?);
+    facts.extend(list_facts(engine, declared, tables, segments).await?);
+    facts.extend(used(engine, declared, tables, segments).await?);
+    facts.extend(unequal(engine, declared, tables, segments).await?);
     Ok(facts)
 }
 

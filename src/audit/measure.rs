@@ -2,9 +2,10 @@
 
 use chrono::NaiveDate;
 
-use super::bias::bias_facts;
+use super::bias::{bias_facts, segments};
 use super::choice::choice_facts;
 use super::declared::Declared;
+use super::mixes::mix_facts;
 use super::risks::risk_facts;
 use super::scan::scan_facts;
 use super::tables::Tables;
@@ -66,13 +67,20 @@ pub(super) async fn measure(
         facts.extend(risk_facts(engine, declared, tables, log, &uses).await?);
     }
     facts.extend(choice_facts(engine, declared, tables, replayed).await?);
-    facts.extend(bias_facts(engine, declared, tables).await?);
+    let segments = segments(engine, declared, tables).await?;
+    if let Some(segments) = &segments {
+        facts.extend(bias_facts(engine, declared, tables, segments).await?);
+    }
     if scope == Scope::Whole {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
     }
     if scope == Scope::Whole || declared.lineage.is_some() {
         facts.push(Fact::EvidenceQuality(evidence_quality::of_lineage(declared.lineage.as_ref())));
+    }
+    if let (Some(segments), Some(log)) = (&segments, log) {
+        let mixes = mix_facts(engine, declared, tables, log, segments, declared.memory.mixes()).await?;
+        facts.extend(mixes.into_iter().map(Fact::Mix));
     }
     Ok(facts)
 }

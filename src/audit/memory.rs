@@ -7,12 +7,14 @@ use chrono::NaiveDate;
 use crate::decisions::baseline::{Baseline, BaselineResult, Earlier};
 use crate::decisions::compare::{Compared, Now, compare};
 use crate::decisions::ledger::{Ledger, LedgerResult};
-use crate::decisions::snapshot::Snapshot;
+use crate::decisions::snapshot::{Snapshot, mix};
 use crate::error::{Problem, Result};
 use crate::evidence::files;
 use crate::facts::Fact;
-use crate::facts::change::{self, Change, Since};
+use crate::facts::change::{self, Since};
 use crate::facts::measured::Measured;
+use crate::facts::mix::Mix;
+use crate::facts::{drift, trend};
 use crate::findings::Finding;
 use crate::manifest::Manifest;
 use crate::record::StepResult;
@@ -62,18 +64,42 @@ impl Memory {
         self.ledger.as_ref().and_then(|ledger| ledger.audits().next_back())
     }
 
-    /// The numbers of earlier audits beside those of `facts`.
-    pub fn changes(&self, facts: &[Fact], level: f64) -> Vec<Change> {
-        let earlier =
-            [(Since::Baseline, self.baseline.as_ref().map(|of| &of.audit)), (Since::LastAudit, self.last_audit())];
-        if earlier.iter().all(|(_, audit)| audit.is_none()) {
+    /// Baseline and last audit, as far as they are there.
+    fn earlier(&self) -> impl Iterator<Item = (Since, &Snapshot)> {
+        let baseline = self.baseline.as_ref().map(|of| (Since::Baseline, &of.audit));
+        baseline.into_iter().chain(self.last_audit().map(|audit| (Since::LastAudit, audit)))
+    }
+
+    /// Mixes whose bins this audit keeps: those of the last audit of the ledger that has any, else of the baseline.
+    pub fn mixes(&self) -> &[Mix] {
+        let audits = self.ledger.iter().flat_map(|ledger| ledger.audits().rev());
+        let all = audits.chain(self.baseline.as_ref().map(|of| &of.audit)).map(|audit| audit.mixes.as_slice());
+        all.into_iter().find(|mixes| !mixes.is_empty()).unwrap_or_default()
+    }
+
+    /// The numbers and mixes of earlier audits beside those of `facts`, and how numbers went over all audits.
+    pub fn beside(&self, facts: &[Fact], level: f64, as_of: Option<NaiveDate>) -> Vec<Fact> {
+        if self.earlier().next().is_none() {
             return Vec::new();
         }
         let now: Vec<Measured> = facts.iter().flat_map(|fact| Measured::of(fact, level)).collect();
-        let of_each = earlier.into_iter().filter_map(|(since, audit)| Some((since, audit?)));
-        of_each
-            .flat_map(|(since, audit)| change::measure(since, audit.as_of.as_deref(), &audit.measures, &now))
-            .collect()
+        let mixes: Vec<Mix> = facts.iter().filter_map(mix).cloned().collect();
+        let mut found = Vec::new();
+        for (since, audit) in self.earlier() {
+            let changes = change::measure(since, audit.as_of.as_deref(), &audit.measures, &now);
+            found.extend(changes.into_iter().map(Fact::Change));
+        }
+        for (since, audit) in self.earlier() {
+            let drifts = drift::measure(&audit.mixes, &mixes, since, audit.as_of.as_deref());
+            found.extend(drifts.into_iter().map(Fact::Drift));
+        }
+        let audits = self.ledger.iter().flat_map(Ledger::audits);
+        let audits: Vec<trend::Audit<'_>> =
+            audits.map(|audit| trend::Audit { as_of: audit.as_of.as_deref(), measures: &audit.measures }).collect();
+        let today = as_of.map(|day| day.to_string());
+        let trends = trend::measure(&audits, trend::Audit { as_of: today.as_deref(), measures: &now }, level);
+        found.extend(trends.into_iter().map(Fact::Trend));
+        found
     }
 
     /// Tells every finding what became of it, sets aside what the baseline allows, and says what is gone.

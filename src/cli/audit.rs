@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::formats::{self, Asked};
 use super::{Ending, block_on, print, write};
 use crate::audit::{Options, Scope, audit};
-use crate::error::{Problem, Result};
-use crate::outputs::{self, FORMATS, terminal};
+use crate::error::Result;
+use crate::outputs::terminal;
 use crate::playbook::Severity;
 use crate::progress::Progress;
 
@@ -26,8 +27,7 @@ pub struct Args {
     /// Folder for the outputs; made if it is not there
     #[arg(long, default_value = "audit-report")]
     out: PathBuf,
-    /// What to write
-    #[arg(long, value_delimiter = ',', default_value = "json,html,findings")]
+    #[arg(long, value_delimiter = ',', default_value = "json,html,findings", value_name = "NAME[=PATH]", help = formats::HELP)]
     format: Vec<String>,
     /// The least severity of open findings that fails the gate; default by the manifest, else high
     #[arg(long)]
@@ -47,9 +47,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Ending> {
-    let formats = formats(&args.format)?;
-    write::writable(&args.out)?;
-    let templates = write::templates(args.templates.as_deref())?;
+    let asked = Asked::read(&args.format, Some(&args.out))?.with(args.templates.as_deref())?;
     let options = Options {
         fail_on: args.fail_on,
         baseline: args.baseline,
@@ -63,31 +61,15 @@ pub fn run(args: Args) -> Result<Ending> {
     let outcome = block_on(audit(&args.manifest, &options));
     options.progress.finish();
     let audit = outcome?;
-    write::outputs(&args.out, &formats, &audit.record, &audit.rejects, &templates)?;
-    if !args.quiet {
+    let rejected = args.out.join(write::REJECTED);
+    asked.write(&audit.record, vec![(rejected.clone(), write::rejected_csv(&audit.rejects)?)])?;
+    if !args.quiet && !asked.prints() {
         print(&terminal::render(&audit.record))?;
     }
-    let verdict = &audit.record.verdict;
-    for format in formats {
-        anstream::eprintln!("wrote {}", args.out.join(format.file_name).display());
-    }
+    asked.tell();
     if !audit.rejects.is_empty() {
-        anstream::eprintln!("wrote {}", args.out.join(write::REJECTED).display());
+        anstream::eprintln!("wrote {}", rejected.display());
     }
+    let verdict = &audit.record.verdict;
     Ok(Ending::with(verdict.exit_code, verdict.sentence.clone()))
-}
-
-/// The chosen formats. The record is always among them: everything else can be made from it again.
-pub fn formats(names: &[String]) -> Result<Vec<&'static outputs::Format>> {
-    let mut chosen: Vec<&'static outputs::Format> = outputs::by_name("json").into_iter().collect();
-    for name in names {
-        let Some(format) = outputs::by_name(name) else {
-            let known = FORMATS.iter().map(|format| format.name);
-            return Err(Problem::new(format!("unknown output format `{name}`")).suggest(name, known).into());
-        };
-        if chosen.iter().all(|known| known.name != format.name) {
-            chosen.push(format);
-        }
-    }
-    Ok(chosen)
 }

@@ -59,7 +59,7 @@ fn of_kind(kind: &facts::Kind, title: &str, what: &str) -> String {
 }
 
 /// The fields of a kind of fact with their descriptions, from its schema.
-fn fields(kind: &facts::Kind) -> String {
+pub(super) fn fields(kind: &facts::Kind) -> String {
     let schema = (kind.schema)();
     let properties = schema.get("properties").and_then(|p| p.as_object()).cloned().unwrap_or_default();
     let line = |(name, property): (&String, &serde_json::Value)| {

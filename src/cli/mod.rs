@@ -9,13 +9,18 @@ use crate::error::{Error, Result};
 mod audit;
 mod baseline;
 mod check;
+mod completions;
 mod decide;
 mod diagnostics;
 mod diff;
 mod explain;
 mod facts;
+mod formats;
 mod history;
+mod init;
+mod man;
 mod policy;
+mod reference;
 mod report;
 mod schema;
 mod simulate;
@@ -31,6 +36,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Args),
     Audit(audit::Args),
     Check(check::Args),
     Report(report::Args),
@@ -43,7 +49,21 @@ enum Command {
     Policy(policy::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Reference(reference::Args),
 }
+
+/// What the exit codes of a gate mean.
+const EXIT_CODES: [(u8, &str); 4] = [
+    (0, "the gate passed, or what was asked for is done"),
+    (
+        1,
+        "the gate failed: open findings of severity `--fail-on` (default high) or worse; or a test of rules or of the ledger did not hold",
+    ),
+    (2, "it could not be done: usage, manifest, unreadable evidence, or a fault of the program"),
+    (3, "nothing was evaluated: no decisions, or every cell too small"),
+];
 
 /// How a command ended: the exit code, and one line for people.
 pub struct Ending {
@@ -76,6 +96,7 @@ pub fn run() -> ExitCode {
         }
     };
     let ending = match cli.command {
+        Command::Init(args) => init::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
@@ -88,6 +109,9 @@ pub fn run() -> ExitCode {
         Command::Policy(args) => policy::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Reference(args) => reference::run(&args),
     };
     let ending = ending.unwrap_or_else(|error| {
         diagnostics::show(&error);

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Ending, audit, print, write};
+use super::formats::{self, Asked};
+use super::{Ending, print, write};
 use crate::error::{Error, Problem, Result};
 use crate::outputs::html::Templates;
 use crate::outputs::{json, terminal};
@@ -13,11 +14,10 @@ pub struct Args {
     /// The record of an audit, usually audit-report/audit.json
     #[arg(required_unless_present = "write_templates")]
     record: Option<PathBuf>,
-    /// Folder for the outputs; without it, only the summary is printed
+    /// Folder for the outputs; without it and without paths, only the summary is printed
     #[arg(long)]
     out: Option<PathBuf>,
-    /// What to write
-    #[arg(long, value_delimiter = ',', default_value = "html,findings")]
+    #[arg(long, value_delimiter = ',', value_name = "NAME[=PATH]", help = formats::HELP)]
     format: Vec<String>,
     /// Folder of templates for the report, in the place of those of the same name
     #[arg(long, value_name = "DIR")]
@@ -33,36 +33,26 @@ pub fn run(args: Args) -> Result<Ending> {
     }
     let Some(record) = &args.record else { return Err(Error::Internal("no record was named".into())) };
     let record = json::read(record)?;
-    let templates = write::templates(args.templates.as_deref())?;
-    match &args.out {
-        None => print(&terminal::render(&record))?,
-        Some(folder) => {
-            write::writable(folder)?;
-            let mut files = Vec::new();
-            for format in audit::formats(&args.format)? {
-                files.push((format.file_name, format.render_with(&record, &templates)?));
-            }
-            write::all(folder, &files)?;
-            for (name, _) in &files {
-                anstream::eprintln!("wrote {}", folder.join(name).display());
-            }
-        }
+    let default = || ["html", "findings"].map(String::from).to_vec();
+    let formats = if args.format.is_empty() && args.out.is_some() { default() } else { args.format };
+    if formats.is_empty() {
+        print(&terminal::render(&record))?;
+        return Ok(Ending::done());
     }
+    let asked = Asked::read(&formats, args.out.as_deref())?.with(args.templates.as_deref())?;
+    asked.write(&record, Vec::new())?;
+    asked.tell();
     Ok(Ending::done())
 }
 
 /// Own work is not written over: whoever wants the built-in file again moves theirs away.
 fn write_templates(folder: &Path) -> Result<Ending> {
-    write::writable(folder)?;
-    let there = |(name, _): &&(&str, &str)| folder.join(name).exists();
-    if let Some((name, _)) = Templates::built_in().iter().find(there) {
-        return Err(Problem::in_file(folder.join(name), "this file is there already")
-            .help("name another folder")
-            .into());
+    let files: Vec<(PathBuf, Vec<u8>)> =
+        Templates::built_in().iter().map(|(name, text)| (folder.join(name), text.as_bytes().to_vec())).collect();
+    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
+        return Err(Problem::in_file(path, "this file is there already").help("name another folder").into());
     }
-    let files: Vec<(&str, Vec<u8>)> =
-        Templates::built_in().iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
-    write::all(folder, &files)?;
+    write::all(&files)?;
     anstream::eprintln!("wrote {} templates to {}", files.len(), folder.display());
     Ok(Ending::done())
 }

@@ -15,6 +15,8 @@ pub struct Args {
 enum Of {
     /// audit.yaml
     Manifest,
+    /// A data map: fideslang, with our additions
+    DataMap,
     /// A consent policy
     Policy,
     /// A rule pack
@@ -41,6 +43,7 @@ pub fn run(args: &Args) -> Result<Ending> {
 fn schema(of: Of) -> Schema {
     match of {
         Of::Manifest => schema_for!(crate::manifest::Manifest),
+        Of::DataMap => crate::evidence::data_map::schema(),
         Of::Policy => schema_for!(crate::evidence::consent_policy::ConsentPolicy),
         Of::Pack => schema_for!(crate::rules::pack::PackFile),
         Of::Decisions => schema_for!(crate::decisions::waivers::Decisions),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Fact;
 use crate::facts::measured::{Measured, about, key};
+use crate::facts::mix::Mix;
 use crate::findings::{Disposition, Finding};
 use crate::playbook::{Severity, Verdict};
 use crate::record::{GateStatus, Record, StepResult};
@@ -29,6 +30,9 @@ pub struct Snapshot {
     pub findings: Vec<Known>,
     /// The numbers of the facts that a rule judged.
     pub measures: Vec<Measured>,
+    /// What the log was made of.
+    #[serde(default)]
+    pub mixes: Vec<Mix>,
 }
 
 /// A finding that was there.
@@ -61,6 +65,7 @@ impl Snapshot {
             rules: rules.map(|rule| (rule.id.clone(), rule.status)).collect(),
             findings: record.findings.iter().filter_map(|finding| known(finding, &record.facts)).collect(),
             measures: judged(&record.facts, &record.steps, record.system.settings.level),
+            mixes: record.facts.iter().filter_map(mix).cloned().collect(),
         }
     }
 
@@ -86,7 +91,12 @@ fn known(finding: &Finding, facts: &[Fact]) -> Option<Known> {
 
 /// Whether a fact is of this audit alone.
 pub fn lasts(fact: &Fact) -> bool {
-    !matches!(fact, Fact::Change(_))
+    !matches!(fact, Fact::Change(_) | Fact::Drift(_) | Fact::Trend(_))
+}
+
+/// The fact as a mix.
+pub fn mix(fact: &Fact) -> Option<&Mix> {
+    if let Fact::Mix(mix) = fact { Some(mix) } else { None }
 }
 
 /// The numbers of the facts that some rule passed, failed or left undecided.

@@ -5,6 +5,7 @@
 use datafusion::arrow::datatypes::DataType;
 
 use crate::engine::{literal, quoted};
+use crate::manifest::Epoch;
 
 /// A table of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -222,6 +223,8 @@ pub const NO_ZONE: &str = "has no time zone";
 #[derive(Debug, Clone)]
 pub struct Dialect {
     pub time_zone: Option<String>,
+    /// What times that are numbers count.
+    pub epoch: Option<Epoch>,
     pub list_separator: String,
 }
 
@@ -366,7 +369,21 @@ pub fn flag_of_text(raw: &str) -> String {
     flag(raw, &DataType::Utf8)
 }
 
+/// Microseconds up to which a 64-bit float counts exactly: the year 2255.
+const LAST_EXACT: u64 = 1 << 53;
+
+/// A time that is a number. What lies beyond the last exact one was counted in a smaller unit.
+fn counted(name: &str, raw: &str, mut rejections: Vec<(String, String)>, epoch: Epoch) -> Reading {
+    let count = format!("TRY_CAST({raw} AS DOUBLE) * {}", epoch.microseconds());
+    let value = format!("CASE WHEN {count} BETWEEN 0 AND {LAST_EXACT} THEN CAST(round({count}) AS BIGINT) END");
+    rejections.push(unread(raw, &value, name, &format!("a count of {} from 1970 to the year 2255", epoch.id())));
+    Reading { value, rejections }
+}
+
 fn time(name: &str, raw: &str, from: &DataType, mut rejections: Vec<(String, String)>, dialect: &Dialect) -> Reading {
+    if let (Some(epoch), false) = (dialect.epoch, matches!(from, DataType::Timestamp(_, _))) {
+        return counted(name, raw, rejections, epoch);
+    }
     let zone = dialect.time_zone.as_deref().unwrap_or("+00:00");
     let target = literal(&format!("Timestamp(Microsecond, Some(\"{zone}\"))"));
     let is_text =

@@ -206,6 +206,20 @@ pub fn files(manifest: &Document<Manifest>, source: &Source) -> Result<Vec<DataF
     Ok(files)
 }
 
+/// One file by itself; None when neither its name nor what it holds tells what it is.
+pub fn file(path: &Path) -> Option<DataFile> {
+    let file = as_format(path, Format::Jsonl);
+    let format = detect(path).1.or_else(|| receipts::recognise(&file))?;
+    Some(DataFile { format, ..file })
+}
+
+/// One file by itself, whatever its name says.
+pub fn as_format(path: &Path, format: Format) -> DataFile {
+    let (compression, _) = detect(path);
+    let name = path.to_string_lossy().into_owned();
+    DataFile { path: path.to_owned(), name, format, compression, partition: BTreeMap::new(), terms: Arc::default() }
+}
+
 fn missing(path: &Path, problem: Problem) -> Problem {
     let siblings: Vec<String> = path
         .parent()

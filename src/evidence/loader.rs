@@ -290,6 +290,7 @@ impl Loader<'_> {
     fn rows_sql(&self, plan: &Plan<'_>, raw: &str, line: &str, fault: &str) -> String {
         let dialect = Dialect {
             time_zone: plan.source.time_zone.as_ref().map(|zone| zone.value.clone()),
+            epoch: plan.source.epoch,
             list_separator: match plan.file.format {
                 Format::Csv => plan.source.list_separator.clone().unwrap_or_else(|| "|".into()),
                 _ => LIST.into(),

@@ -342,7 +342,7 @@ impl Batch<'_> {
 fn json_cell(object: &serde_json::Map<String, Value>, name: &str) -> Option<String> {
     let value = match (object.get(name), name.split_once('.')) {
         (Some(value), _) => value,
-        (None, Some((outer, inner))) => return json_cell(object.get(outer)?.as_object()?, inner),
+        (None, Some((outer, inner))) => return json_inner(object.get(outer)?, inner),
         (None, None) => return None,
     };
     match value {
@@ -351,6 +351,20 @@ fn json_cell(object: &serde_json::Map<String, Value>, name: &str) -> Option<Stri
             Some(texts.join(&UNIT_SEPARATOR.to_string()))
         }
         other => json_text(other),
+    }
+}
+
+/// A key of an object, or of every object of a list: `items.id` is the list of the items' ids.
+fn json_inner(outer: &Value, name: &str) -> Option<String> {
+    match outer {
+        Value::Object(object) => json_cell(object, name),
+        Value::Array(elements) => {
+            let cell = |element: &Value| json_cell(element.as_object()?, name);
+            let cells: Vec<Option<String>> = elements.iter().map(cell).collect();
+            let texts: Vec<String> = cells.into_iter().map(Option::unwrap_or_default).collect();
+            Some(texts.join(&UNIT_SEPARATOR.to_string()))
+        }
+        _ => None,
     }
 }
 
@@ -367,6 +381,11 @@ fn json_keys(object: &serde_json::Map<String, Value>, prefix: &str, into: &mut B
         let name = format!("{prefix}{key}");
         match value {
             Value::Object(inner) => json_keys(inner, &format!("{name}."), into),
+            Value::Array(elements) if elements.iter().any(Value::is_object) => {
+                for inner in elements.iter().filter_map(Value::as_object) {
+                    json_keys(inner, &format!("{name}."), into);
+                }
+            }
             _ => {
                 into.insert(name);
             }

@@ -47,6 +47,15 @@ pub enum Since {
     LastAudit,
 }
 
+impl Since {
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::LastAudit => "last_audit",
+        }
+    }
+}
+
 /// Whether the numbers can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -91,13 +100,9 @@ impl FactKind for Change {
     const NEEDS_LOG: bool = false;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
-        let since = match self.since {
-            Since::Baseline => "baseline",
-            Since::LastAudit => "last_audit",
-        };
         let mut rest = self.about.clone();
         let strategy = rest.remove("strategy").map(|strategy| ("strategy", strategy));
-        let named = [("since", since.to_owned()), ("of", self.of.clone()), ("about", attributes(&rest))];
+        let named = [("since", self.since.id().to_owned()), ("of", self.of.clone()), ("about", attributes(&rest))];
         named.into_iter().chain(strategy).collect()
     }
 

@@ -14,6 +14,7 @@ pub mod change;
 pub mod conditional_parity;
 pub mod coverage;
 pub mod data_use;
+pub mod drift;
 pub mod evidence_quality;
 pub mod explanation;
 pub mod exposure_parity;
@@ -23,6 +24,7 @@ pub mod join;
 pub mod judged;
 pub mod list_parity;
 pub mod measured;
+pub mod mix;
 pub mod outcome_parity;
 mod pair;
 pub mod price_parity;
@@ -33,6 +35,7 @@ pub mod ranking_fairness;
 pub mod reidentification;
 pub mod selection;
 pub mod subgroup;
+pub mod trend;
 pub mod undeclared_personal_data;
 
 /// A kind of fact, as rules and `explain` know it.
@@ -122,7 +125,10 @@ kinds! {
     Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
+    Mix(mix),
     Change(change),
+    Drift(drift),
+    Trend(trend),
 }
 
 /// A kind by its name.

@@ -20,9 +20,11 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "text_or_texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub consent_policy: Vec<At<String>>,
+    /// Who agreed to what, and when: one row per person, purpose and answer; or consent receipts.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub consent_records: Vec<Source>,
+    /// The log of what people were recommended: one row per impression, or per decision with a list of items.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub recommendations: Vec<Source>,
@@ -35,9 +37,11 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub links: Vec<Source>,
+    /// Attributes of people: one row per person.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub subjects: Vec<Source>,
+    /// Attributes of items: one row per item.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub items: Vec<Source>,
@@ -96,10 +100,63 @@ pub struct Source {
     pub fields: BTreeMap<String, At<String>>,
     /// The zone of times that carry none, e.g. `Europe/Berlin`. Without it such times are an error.
     pub time_zone: Option<At<String>>,
+    /// Times are numbers: this unit counted since 1970 in UTC. Without it numbers are no times.
+    pub epoch: Option<Epoch>,
     /// What separates the elements of a list in one text cell; default `|`.
     pub list_separator: Option<String>,
     /// CSV delimiter; default `,`.
     pub delimiter: Option<At<String>>,
+}
+
+impl Source {
+    /// A file by its path alone.
+    pub fn of(path: impl Into<String>) -> Self {
+        Self {
+            path: At { value: path.into(), line: 0, column: 0 },
+            format: None,
+            layout: Layout::default(),
+            columns: BTreeMap::new(),
+            values: BTreeMap::new(),
+            declares: BTreeMap::new(),
+            purposes: BTreeMap::new(),
+            categories: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            time_zone: None,
+            epoch: None,
+            list_separator: None,
+            delimiter: None,
+        }
+    }
+}
+
+/// What a time that is a number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Epoch {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+}
+
+impl Epoch {
+    pub const ALL: [Self; 3] = [Self::Seconds, Self::Milliseconds, Self::Microseconds];
+
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+        }
+    }
+
+    /// Microseconds in one.
+    pub fn microseconds(self) -> u32 {
+        match self {
+            Self::Seconds => 1_000_000,
+            Self::Milliseconds => 1_000,
+            Self::Microseconds => 1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::text::{count, escape, number, percent, short};
 use crate::stats::Interval;
 
+pub mod series;
 pub mod time;
 
 /// A logarithmic axis.

@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use anstyle::Style;
 
+use super::markdown::{code, prose, text as inert};
 use super::page::{BOLD, DIM, Page};
 use super::terminal::{style, symbol};
-use super::text::{clean, count, day, number};
+use super::text::{count, day, number};
 use crate::decisions::compare::{Compared, Diff, Moved, Side};
 use crate::error::{Error, Result};
 use crate::facts::attributes;
@@ -87,7 +88,7 @@ pub fn markdown(diff: &Diff) -> String {
             count(of_it.len() as u64)
         );
         for of in of_it.iter().take(SHOWN) {
-            let _ = writeln!(text, "| {} | `{}` | {} |", of.severity.label(), inert(&of.rule), inert(&sentence(of)));
+            let _ = writeln!(text, "| {} | {} | {} |", of.severity.label(), code(&of.rule), prose(&sentence(of)));
         }
         let rest = of_it.len().saturating_sub(SHOWN);
         text.push_str(&if rest > 0 { format!("\nand {} more\n\n", count(rest as u64)) } else { "\n".to_owned() });
@@ -169,23 +170,4 @@ fn moved(of: &Moved) -> String {
         attributes(&of.change.about),
         told(&of.change.before)
     )
-}
-
-/// Text in which Markdown sees nothing but text.
-fn inert(text: &str) -> String {
-    let mut inert = String::with_capacity(text.len() + 8);
-    for c in clean(text).chars() {
-        match c {
-            '&' => inert.push_str("&amp;"),
-            '<' => inert.push_str("&lt;"),
-            '>' => inert.push_str("&gt;"),
-            '@' => inert.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
-                inert.push('\\');
-                inert.push(c);
-            }
-            c => inert.push(c),
-        }
-    }
-    inert
 }

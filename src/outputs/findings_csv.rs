@@ -1,10 +1,21 @@
 //! `findings.csv`: one row per finding, for those who sort and filter in a spreadsheet.
 
 use crate::error::{Error, Result};
-use crate::findings::{Disposition, Evidence, Finding};
+use crate::findings::{Disposition, Evidence, Finding, State};
 use crate::record::Record;
 
-const COLUMNS: [&str; 8] = ["rule", "step", "severity", "status", "disposition", "fingerprint", "message", "evidence"];
+const COLUMNS: [&str; 10] = [
+    "rule",
+    "step",
+    "severity",
+    "status",
+    "disposition",
+    "fingerprint",
+    "message",
+    "evidence",
+    "since_baseline",
+    "since_last_audit",
+];
 
 /// All findings, in the record's order, as RFC 4180 CSV.
 pub fn render(record: &Record) -> Result<Vec<u8>> {
@@ -16,7 +27,7 @@ pub fn render(record: &Record) -> Result<Vec<u8>> {
     writer.into_inner().map_err(fault)
 }
 
-fn row(finding: &Finding) -> [String; 8] {
+fn row(finding: &Finding) -> [String; 10] {
     [
         finding.rule.clone(),
         finding.step.id().to_owned(),
@@ -26,7 +37,14 @@ fn row(finding: &Finding) -> [String; 8] {
         finding.fingerprint.clone(),
         finding.message.clone(),
         finding.evidence.iter().map(flat).collect::<Vec<_>>().join("; "),
+        since(finding.since_baseline),
+        since(finding.since_last_audit),
     ]
+}
+
+/// Empty without an earlier audit.
+fn since(state: Option<State>) -> String {
+    state.map(State::words).unwrap_or_default().to_owned()
 }
 
 /// What became of a finding, in a word.
@@ -71,12 +89,15 @@ mod tests {
 
     #[test]
     fn every_finding_is_a_row_that_reads_back() {
-        let record = sample::record();
+        let mut record = sample::record();
+        record.findings[0].since_baseline = Some(State::NotComparable);
+        record.findings[0].since_last_audit = Some(State::New);
         let bytes = render(&record).unwrap();
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), COLUMNS);
         let rows: Vec<_> = reader.records().map(|row| row.unwrap()).collect();
         assert_eq!(rows.len(), record.findings.len());
+        assert_eq!((&rows[0][8], &rows[0][9], &rows[1][8]), ("not comparable", "new", ""));
         for (row, finding) in rows.iter().zip(&record.findings) {
             assert_eq!(row.get(0), Some(inert(&finding.rule).as_str()));
             assert_eq!(row.get(6), Some(inert(&finding.message).as_str()));

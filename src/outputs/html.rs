@@ -36,6 +36,7 @@ mod templates;
 mod tests;
 mod tiers;
 mod view;
+mod watch;
 
 pub use templates::Templates;
 

@@ -6,14 +6,21 @@ use crate::error::Result;
 use crate::record::Record;
 
 mod charts;
+mod ci;
 pub mod diff;
 pub mod findings_csv;
+pub mod github;
 pub mod html;
+pub mod in_toto;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod openmetrics;
 mod page;
 mod prose;
 #[cfg(test)]
 mod sample;
+pub mod sarif;
 mod summary;
 pub mod terminal;
 mod text;
@@ -25,6 +32,8 @@ pub struct Format {
     pub name: &'static str,
     /// The file it becomes in the folder of the audit.
     pub file_name: &'static str,
+    /// Whether it goes to standard output unless a file is asked for: what others read from there.
+    pub printed: bool,
     /// The file's bytes: the same record gives the same bytes.
     pub render: fn(&Record) -> Result<Vec<u8>>,
 }
@@ -41,9 +50,16 @@ impl Format {
 
 /// All formats, by the order in which they are written.
 pub const FORMATS: &[Format] = &[
-    Format { name: "json", file_name: "audit.json", render: json::render },
-    Format { name: "findings", file_name: "findings.csv", render: findings_csv::render },
-    Format { name: "html", file_name: "report.html", render: html::render },
+    Format { name: "json", file_name: "audit.json", printed: false, render: json::render },
+    Format { name: "findings", file_name: "findings.csv", printed: false, render: findings_csv::render },
+    Format { name: "html", file_name: "report.html", printed: false, render: html::render },
+    Format { name: "sarif", file_name: "probity.sarif", printed: false, render: sarif::render },
+    Format { name: "code-scanning", file_name: "code-scanning.sarif", printed: false, render: sarif::render_open },
+    Format { name: "junit", file_name: "junit.xml", printed: false, render: junit::render },
+    Format { name: "markdown", file_name: "summary.md", printed: false, render: markdown::render },
+    Format { name: "github", file_name: "annotations.txt", printed: true, render: github::render },
+    Format { name: "openmetrics", file_name: "probity.prom", printed: false, render: openmetrics::render },
+    Format { name: "in-toto", file_name: "probity.intoto.json", printed: false, render: in_toto::render },
 ];
 
 /// A format by its name.

@@ -28,7 +28,7 @@ impl Page {
         let name = clean(name);
         let lines = wrap(&clean(value), WIDTH - COLUMN);
         for (i, line) in lines.iter().enumerate() {
-            let name = if i == 0 { name.as_ref() } else { "" };
+            let (name, line) = (if i == 0 { name.as_ref() } else { "" }, inert(line));
             self.text.push_str(&format!("  {DIM}{name:<16}{DIM:#} {line}\n"));
         }
     }
@@ -37,7 +37,7 @@ impl Page {
     pub fn parts(&mut self, parts: &[(Style, &str)]) {
         self.text.push_str("  ");
         for (style, text) in parts {
-            self.text.push_str(&format!("{style}{}{style:#}", clean(text)));
+            self.text.push_str(&format!("{style}{}{style:#}", inert(&clean(text))));
         }
         self.text.push('\n');
     }
@@ -46,9 +46,16 @@ impl Page {
     pub fn line(&mut self, first: usize, others: usize, style: Style, text: &str) {
         for (i, line) in wrap(&clean(text), WIDTH - others.max(first)).iter().enumerate() {
             let indent = " ".repeat(if i == 0 { first } else { others });
-            self.text.push_str(&format!("{indent}{style}{line}{style:#}\n"));
+            self.text.push_str(&format!("{indent}{style}{}{style:#}\n", inert(line)));
         }
     }
+}
+
+/// A line that no runner of GitHub Actions takes for a command: `::name::` where a line starts, `##[name]` anywhere.
+fn inert(line: &str) -> String {
+    let line = line.replace("##[", "## [");
+    let start = line.len() - line.trim_start().len();
+    if line[start..].starts_with("::") { format!("{}: {}", &line[..start], &line[start + 1..]) } else { line }
 }
 
 /// Breaks text at spaces into lines of at most `width` characters, and words that are longer wherever they must be.
@@ -79,4 +86,22 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_a_command_to_a_runner() {
+        let mut page = Page::default();
+        page.pair("", "::stop-commands::x");
+        page.parts(&[(Style::new(), "  ::error::x ##[set-output name=a]b")]);
+        page.line(2, 4, DIM, &format!("{} ::add-mask::x", "y".repeat(WIDTH - 4)));
+        let text = anstream::adapter::strip_str(&page.text).to_string();
+        assert_eq!(text.lines().count(), 4, "{text}");
+        for line in text.lines() {
+            assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{line}");
+        }
+    }
 }

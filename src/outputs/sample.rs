@@ -7,6 +7,7 @@ use serde_json::json;
 mod conditions;
 mod facts;
 mod items;
+mod watch;
 
 use facts::facts;
 

@@ -10,8 +10,11 @@ use crate::facts::measured::Measured;
 
 use anstyle::Style;
 
-/// The numbers of the audits, the oldest first, each as a line of bars and its first and last value. `only` keeps those
-/// whose name holds it.
+/// Up to so many numbers are told audit by audit.
+const FEW: usize = 3;
+
+/// The numbers of the audits, the oldest first, each as a line of bars and its first and last value, and where there are
+/// few each audit's value with its interval. `only` keeps those whose name holds it.
 pub fn render(audits: &[&Snapshot], only: Option<&str>) -> String {
     let mut page = Page::default();
     let Some((first, last)) = audits.first().zip(audits.last()) else {
@@ -27,26 +30,35 @@ pub fn render(audits: &[&Snapshot], only: Option<&str>) -> String {
             points.push(Some(of));
         }
     }
-    let mut kind_before = "";
-    let mut shown = 0;
-    for ((kind, about, measure), points) in &series {
+    series.retain(|(kind, about, measure), _| {
         let name = format!("{kind} {measure} {about}");
-        if only.is_some_and(|only| !name.contains(only)) {
-            continue;
-        }
+        only.is_none_or(|only| name.contains(only))
+    });
+    let whole = series.len() <= FEW;
+    let mut kind_before = "";
+    for ((kind, about, measure), points) in &series {
         if *kind != kind_before {
             page.heading(&kind.replace('_', " "));
             kind_before = kind;
         }
-        let values: Vec<Option<f64>> =
-            (0..audits.len()).map(|index| Some(points.get(index)?.as_ref()?.value.estimate)).collect();
+        let points = (0..audits.len()).map(|index| points.get(index).copied().flatten());
+        let values: Vec<Option<f64>> = points.clone().map(|of| Some(of?.value.estimate)).collect();
         let ends = values.iter().flatten().next().zip(values.iter().flatten().next_back());
         let ends = ends.map(|(first, last)| format!("{} → {}", number(*first), number(*last))).unwrap_or_default();
         page.line(2, 4, Style::new(), &format!("{about} ({})", measure.replace('_', " ")));
         page.line(4, 4, DIM, &format!("{}  {ends}", bars(&values)));
-        shown += 1;
+        for (audit, of) in audits.iter().zip(points).filter(|_| whole) {
+            let told = of.map_or_else(
+                || "not measured".to_owned(),
+                |of| {
+                    let value = &of.value;
+                    format!("{} ({} to {})", number(value.estimate), number(value.low), number(value.high))
+                },
+            );
+            page.pair(audit.as_of.as_deref().unwrap_or("no day"), &told);
+        }
     }
-    if shown == 0 {
+    if series.is_empty() {
         page.line(2, 2, Style::new(), "no number has a name that holds this");
     }
     page.text

@@ -100,8 +100,9 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",
         ),
+        "mix" => missing("the log says nothing that could be counted"),
         "evidence_quality" => missing("no evidence was handed over"),
-        "change" => missing(
+        "change" | "drift" | "trend" => missing(
             "there is no earlier audit to compare with: that takes a ledger of audits (`ledger`), or a baseline \
              (`gate.baseline`)",
         ),

@@ -5,14 +5,19 @@
 //! variables go together: [`association`].
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
-//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. That a number
-//! moved between two measurements: [`moved`]. Over many tests: [`multiple`].
+//! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
+//! tests: [`multiple`].
+//!
+//! Over time: that a number moved between two measurements ([`moved`]), or a distribution ([`drift`]); whether the newest
+//! value of a series is one of them ([`control`]); intervals that may be looked at again and again ([`sequence`]).
 
 pub mod abundance;
 pub mod association;
+pub mod control;
 #[cfg(test)]
 mod coverage;
 pub mod decomposition;
+pub mod drift;
 pub mod equivalence;
 pub mod inequality;
 pub mod jackknife;
@@ -22,6 +27,7 @@ pub mod portion;
 pub mod proportion;
 pub mod quantile;
 pub mod ratio_mean;
+pub mod sequence;
 pub mod share;
 pub mod stratified;
 mod units;
@@ -53,7 +59,7 @@ pub struct Interval {
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
     /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
-    /// `cluster_within`, `cluster_exact` or `mover`.
+    /// `cluster_within`, `cluster_exact`, `mover` or `normal_mixture`.
     pub method: String,
 }
 

@@ -19,7 +19,7 @@ fn probity(audit: &Audit, args: &[&str]) -> (i32, String, String) {
 }
 
 #[track_caller]
-fn done(audit: &Audit, args: &[&str]) -> String {
+pub fn done(audit: &Audit, args: &[&str]) -> String {
     let (code, stdout, stderr) = probity(audit, args);
     assert_eq!(code, 0, "{args:?}: {stderr}");
     stdout + &stderr

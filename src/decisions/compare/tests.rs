@@ -97,6 +97,7 @@ fn snapshot(of: &Side) -> Snapshot {
             })
             .collect(),
         measures: of.facts.iter().flat_map(|fact| Measured::of(fact, 0.95)).collect(),
+        mixes: Vec::new(),
     }
 }
 

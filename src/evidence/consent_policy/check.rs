@@ -12,7 +12,7 @@ use crate::yaml::{At, Document};
 impl Document<ConsentPolicy> {
     /// Checks every name in the policy against the taxonomy, the manifest and the data map.
     pub fn check(&self, taxonomy: &Taxonomy, manifest: &Manifest, map: &DataMap) -> Result<()> {
-        let mut problems = Vec::new();
+        let mut problems = self.unfilled();
         let declared: BTreeSet<&str> = manifest.purposes.iter().map(|p| p.id.as_str()).collect();
         let contexts = map.contexts();
         let mut purpose = |at: &At<String>| {

@@ -12,8 +12,10 @@ use serde::Deserialize;
 
 mod dbt;
 mod read;
+mod schema;
 
 use read::{File, Reader, check_keys};
+pub use schema::schema;
 
 use crate::error::{Problem, Result, all_clear};
 use crate::evidence::lineage::Lineage;
@@ -131,18 +133,29 @@ impl DataMap {
             };
             documents.push((document, name.clone()));
         }
-        for (document, _) in &documents {
+        Self::of(&documents, taxonomy)
+    }
+
+    /// As [`DataMap::read`], of one text already at hand; `path` is what errors call it.
+    pub fn parse(path: &std::path::Path, text: &str, taxonomy: &mut Taxonomy) -> Result<Self> {
+        let document = Document::<File>::parse(path, text)?;
+        check_keys(&document)?;
+        Self::of(&[(document, path.to_string_lossy().into_owned())], taxonomy)
+    }
+
+    fn of(documents: &[(Document<File>, String)], taxonomy: &mut Taxonomy) -> Result<Self> {
+        for (document, _) in documents {
             let file = &document.value;
             taxonomy.data_categories.extend(file.data_category.iter().flatten().map(|key| key.fides_key.clone()));
             taxonomy.data_uses.extend(file.data_use.iter().flatten().map(|key| key.fides_key.clone()));
         }
         let mut map = Self::default();
-        let mut problems = Vec::new();
-        for (document, name) in &documents {
+        let mut problems: Vec<Problem> = documents.iter().flat_map(|(document, _)| document.unfilled()).collect();
+        for (document, name) in documents {
             Reader { document, name, taxonomy, map: &mut map, problems: &mut problems }.file();
         }
         all_clear(problems)?;
-        map.check_derivations(&documents)?;
+        map.check_derivations(documents)?;
         map.follow(&Lineage::default(), &BTreeMap::new());
         Ok(map)
     }

@@ -152,6 +152,27 @@ const METHODS: &[Method] = &[
         source: "Clopper and Pearson 1934; Kish 1965",
     },
     Method {
+        id: "normal_mixture",
+        title: "An interval that may be looked at after every audit",
+        words: "An interval of 95% is for one look; who looks every month meets one that misses sooner or later. This one             holds at every audit at once. Each audit's number y, of a ratio its logarithm, is weighed by its standard error             s, as its own interval tells it. ρ makes the interval narrowest when ten audits as precise as the first are             there. α is shared by all numbers of one kind.",
+        formula: "V = Σ 1 ÷ s²;  Σ(y ÷ s²) ÷ V ± √( (V + ρ)·ln( (V + ρ) ÷ (ρ·α²) ) ) ÷ V",
+        source: "Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021; Waudby-Smith et al. 2021",
+    },
+    Method {
+        id: "control_chart",
+        title: "Control limits",
+        words: "From the earlier audits alone, at least eight. c is their mean by precision. f is by how much they vary more             than their standard errors tell: the mean distance of neighbours, each in its own standard errors, over 1.128,             and 1 at least. s is the newest's standard error.",
+        formula: "c ± 3·f·√( s² + 1 ÷ Σ 1 ÷ s² )",
+        source: "Shewhart 1931; Wheeler and Chambers 1992; Laney 2002",
+    },
+    Method {
+        id: "psi",
+        title: "Drift of a distribution",
+        words: "p and q are the shares then and now, with half a count added to every bin, so that an empty one is no             trouble. Under no change the index is chi-squared with one degree of freedom less than bins, times the factor             below. n and m are the observations that the rows are worth: their number over the design effect, since rows of             one person resemble each other.",
+        formula: "PSI = Σ(q − p)·ln(q ÷ p);  under no change about (1 ÷ n + 1 ÷ m)·χ²;  distance = √( mean of both             divergences from the middle of p and q, to base 2 )",
+        source: "Jeffreys 1946; Siddiqi 2006; Yurdakul and Naranjo 2020; Lin 1991; Rao and Scott 1981",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \
@@ -166,8 +187,11 @@ const METHODS: &[Method] = &[
 pub fn used(record: &Record) -> (Vec<Method>, Vec<String>) {
     let mut names = BTreeSet::new();
     for fact in &record.facts {
-        if let Fact::ConditionalParity(fact) = fact {
-            names.extend(fact.adjusted.iter().map(|_| "mantel_haenszel".to_owned()));
+        match fact {
+            Fact::ConditionalParity(fact) => names.extend(fact.adjusted.iter().map(|_| "mantel_haenszel".to_owned())),
+            Fact::Trend(fact) => names.extend(fact.centre.iter().map(|_| "control_chart".to_owned())),
+            Fact::Drift(fact) => names.extend(fact.psi.iter().map(|_| "psi".to_owned())),
+            _ => {}
         }
         collect(&serde_json::to_value(fact).unwrap_or_default(), &mut names);
     }

@@ -48,6 +48,8 @@ fn no_field_of_the_record_reaches_the_page_unescaped() {
             "severity",
             "kind",
             "comparison",
+            "since",
+            "harm",
             "segment_comparison",
             "catalogue",
             "simpson",

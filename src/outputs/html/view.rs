@@ -27,6 +27,7 @@ use super::signatures::{Signature, signatures};
 use super::subgroups::{Subgroups, subgroups};
 use super::tiers::{Overview, Tiers, overview};
 use super::verdict_name;
+use super::watch::{Watch, watch};
 use crate::facts::Fact;
 use crate::facts::coverage::Coverage;
 use crate::facts::evidence_quality::EvidenceQuality;
@@ -74,6 +75,7 @@ pub struct Page<'a> {
     pub lists: Option<Tiers<ListGroup<'a>>>,
     pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
+    pub watch: Option<Watch<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub limits: Limits<'a>,
@@ -246,6 +248,7 @@ impl<'a> Page<'a> {
             lists: Some(lists(record, &states)).filter(|all| !all.is_empty()),
             catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
+            watch: Some(watch(record, &states)).filter(|all| !all.is_empty()),
             quality: rows(
                 record,
                 &states,
@@ -312,6 +315,9 @@ pub fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
+        Fact::Mix(_) => ("what the log is made of", Some(Step::MonitorContinuously)),
+        Fact::Drift(_) => ("drift of what the log is made of", Some(Step::MonitorContinuously)),
+        Fact::Trend(_) => ("trends over audits", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
         Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
     }

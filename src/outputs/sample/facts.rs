@@ -152,6 +152,7 @@ pub fn facts() -> Vec<Fact> {
             "columns_missing": missing, "first": rows.map(|_| "2026-03-01T00:00:12Z"), "last": rows.map(|_| "2026-03-31T23:58:01Z"),
         })));
     }
+    super::watch::watch(&mut facts);
     facts
 }
 
