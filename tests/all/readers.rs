@@ -13,7 +13,7 @@ mod text;
 pub fn measured(record: &Value) -> Vec<Value> {
     let mut facts = record["facts"].as_array().expect("facts").clone();
     facts.retain(|fact| fact["kind"] != "undeclared_personal_data");
-    // A jurisdiction that every row states is a column more to count by.
+    // A log that states its jurisdiction, if only as a constant, is counted by it, too.
     facts.retain(|fact| fact["kind"] != "mix" || fact["by"] != "jurisdiction");
     for fact in facts.iter_mut().filter(|fact| fact["kind"] == "evidence_quality") {
         let fact = fact.as_object_mut().expect("a fact");
