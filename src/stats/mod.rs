@@ -6,7 +6,7 @@
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. That a number
-//! moved between two measurements: [`moved`]. Over many tests: [`multiple`].
+//! moved between two measurements: [`moved`]. What another policy would have got: [`off_policy`]. Over many tests: [`multiple`].
 
 pub mod abundance;
 pub mod association;
@@ -18,6 +18,7 @@ pub mod inequality;
 pub mod jackknife;
 pub mod moved;
 pub mod multiple;
+pub mod off_policy;
 pub mod portion;
 pub mod proportion;
 pub mod quantile;

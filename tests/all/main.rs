@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod before_release;
+mod candidate;
 mod catalogue;
 mod choice;
 mod conditions;

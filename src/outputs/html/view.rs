@@ -288,6 +288,7 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
         Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
+        Fact::Counterfactual(_) => ("what a candidate would do", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
         Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
