@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::playbook::Verdict;
 use crate::record::Record;
 
+mod candidate;
 mod catalogue;
 mod choice;
 mod conclusion;
@@ -52,6 +53,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("items.html", include_str!("../../templates/items.html")),
     ("lists.html", include_str!("../../templates/lists.html")),
     ("catalogue.html", include_str!("../../templates/catalogue.html")),
+    ("candidate.html", include_str!("../../templates/candidate.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),
     ("methods.html", include_str!("../../templates/methods.html")),

@@ -208,6 +208,7 @@ impl Sums {
 pub fn agreement(chi_square: f64, cells: u64) -> Option<f64> {
     let degrees = cells.checked_sub(1).filter(|degrees| *degrees > 0)?;
     match chi_square {
+        x if x.is_nan() => None,
         x if x <= 0.0 => Some(1.0),
         x => checked_gamma_ur(degrees as f64 / 2.0, x / 2.0).ok(),
     }

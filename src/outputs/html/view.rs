@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::candidate::{CandidateView, candidate};
 use super::catalogue::{Catalogue, catalogue};
 use super::choice::Choice;
 use super::conclusion::{Conclusion, conclusion};
@@ -65,6 +66,7 @@ pub struct Page<'a> {
     pub lists: Option<Tiers<ListGroup<'a>>>,
     pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
+    pub candidate: Option<CandidateView<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -224,6 +226,7 @@ impl<'a> Page<'a> {
             lists: Some(lists(record, &states)).filter(|all| !all.is_empty()),
             catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
+            candidate: candidate(record, &states),
             quality: rows(
                 record,
                 &states,
