@@ -118,6 +118,8 @@ struct Scales {
     weight: f64,
     /// By metric: what weighed rewards are counted in; rewards themselves are whole.
     rewards: Vec<f64>,
+    /// By metric: what modelled rewards are counted in, which no weight makes larger than rewards are.
+    direct: Vec<f64>,
 }
 
 impl Scales {
@@ -125,11 +127,13 @@ impl Scales {
     fn of(log: &Rows, question: &Question<'_>) -> Self {
         let heaviest = 1.0 / log.float("least", 0).unwrap_or(1.0);
         let step = |most: f64| 10_f64.powi((13.0 - most.max(1.0).log10().ceil()) as i32);
-        let rewards = question.metrics.iter().map(|metric| {
-            let most = log.float(&format!("{}_most", metric.id), 0).unwrap_or(0.0);
-            step(most * (1.0 + 2.0 * heaviest))
-        });
-        Self { weight: step(heaviest), rewards: rewards.collect() }
+        let most = |metric: &&Metric| log.float(&format!("{}_most", metric.id), 0).unwrap_or(0.0);
+        let most: Vec<f64> = question.metrics.iter().map(most).collect();
+        Self {
+            weight: step(heaviest),
+            rewards: most.iter().map(|most| step(most * (1.0 + 2.0 * heaviest))).collect(),
+            direct: most.iter().map(|most| step(*most)).collect(),
+        }
     }
 }
 
@@ -189,7 +193,7 @@ fn cell(rows: &Rows, row: usize, metric: &'static Metric, question: &Question<'_
     let mut sums = Sums {
         clusters: units,
         unit: if question.unit == Unit::Subject { stats::Unit::Cluster } else { stats::Unit::Row },
-        direct: float("direct") * unit / scale,
+        direct: float("direct") * unit / scales.direct[of],
         squared_weights: float("ww") / scales.weight / scales.weight,
         ..Sums::default()
     };

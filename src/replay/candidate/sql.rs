@@ -134,7 +134,7 @@ pub(super) fn model(question: &Question<'_>) -> String {
 pub(super) fn contexts(question: &Question<'_>, scales: &Scales) -> String {
     let keys = context(question.table);
     let mass = format!("CAST(round(c.p * {WHOLE}) AS BIGINT)");
-    let direct = question.metrics.iter().zip(&scales.rewards).map(|(metric, scale)| {
+    let direct = question.metrics.iter().zip(&scales.direct).map(|(metric, scale)| {
         let id = metric.id;
         format!(", sum(CAST(round(c.p * coalesce(q.{id}_q, l.{id}_mean) * {scale:e}) AS BIGINT)) AS {id}_direct")
     });
@@ -162,7 +162,8 @@ pub(super) fn rows(question: &Question<'_>, scales: &Scales) -> String {
         joined("l", "c", &keys),
     );
     let whole = |value: &str, scale: f64| format!("CAST(round({value} * {scale:e}) AS BIGINT)");
-    let columns = question.metrics.iter().zip(&scales.rewards).map(|(metric, &scale)| {
+    let columns = question.metrics.iter().enumerate().map(|(at, metric)| {
+        let (scale, direct) = (scales.rewards[at], scales.direct[at]);
         let id = metric.id;
         let columns: [String; COLUMNS] = [
             "1".to_owned(),
@@ -170,7 +171,7 @@ pub(super) fn rows(question: &Question<'_>, scales: &Scales) -> String {
             id.to_owned(),
             whole(&format!("w * {id}"), scale),
             whole(&format!("least(w, {:e}) * {id}", question.clip), scale),
-            format!("{id}_m + {}", whole(&format!("w * ({id} - {id}_q)"), scale)),
+            whole(&format!("({id}_m / {direct:e} + w * ({id} - {id}_q))"), scale),
             "CASE WHEN p > 0.0 THEN 1 ELSE 0 END".to_owned(),
             format!("CASE WHEN p > 0.0 THEN {id} ELSE 0 END"),
         ];
