@@ -1,6 +1,7 @@
 //! The pipeline, from a manifest to a record. Read it top to bottom.
 
 mod bias;
+mod candidate;
 mod choice;
 mod declared;
 mod items;

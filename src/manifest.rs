@@ -7,11 +7,13 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod candidate;
 mod evidence;
 mod items;
 mod lineage;
 mod measure;
 
+pub use candidate::Candidate;
 pub(crate) use evidence::OneOrMany;
 pub use evidence::{Epoch, Evidence, Format, Layout, Source};
 pub use items::{ItemGroup, PositionModel, Target};
@@ -39,6 +41,8 @@ pub struct Manifest {
     #[serde(default)]
     pub strategies: Vec<Strategy>,
     pub evidence: Evidence,
+    /// A strategy that nobody has been exposed to, judged on the log of one that decides today.
+    pub candidate: Option<Candidate>,
     #[serde(default)]
     pub measure: Measure,
     #[serde(default)]
@@ -246,6 +250,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
         problems.push(document.problem(twice, format!("protected attribute `{}` is listed twice", twice.value)));
     }
     problems.extend(items::check(document));
+    problems.extend(candidate::check(document));
     let measure = &manifest.measure;
     problems.extend(check_selection(document));
     let ranges = [

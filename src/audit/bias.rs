@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::candidate::candidate_facts;
 use super::declared::Declared;
 use super::items::item_facts;
 use super::tables::Tables;
@@ -54,6 +55,7 @@ pub(super) async fn bias_facts(
     facts.extend(list_facts(engine, declared, tables, segments).await?);
     facts.extend(used(engine, declared, tables, segments).await?);
     facts.extend(unequal(engine, declared, tables, segments).await?);
+    facts.extend(candidate_facts(engine, declared, tables, segments).await?);
     Ok(facts)
 }
 

@@ -26,8 +26,8 @@ use crate::rules::{self, AuditContext, LoadedPack};
 use crate::yaml::Document;
 
 fn sources_of(evidence: &Evidence) -> impl Iterator<Item = &Source> {
-    let Evidence { recommendations, consent_records, uses, links, subjects, items, prompts, .. } = evidence;
-    [recommendations, consent_records, uses, links, subjects, items, prompts].into_iter().flatten()
+    let Evidence { recommendations, consent_records, uses, links, subjects, items, prompts, candidate, .. } = evidence;
+    [recommendations, consent_records, uses, links, subjects, items, prompts, candidate].into_iter().flatten()
 }
 
 /// All that is declared: read and checked before any log is opened.
@@ -271,6 +271,7 @@ impl Declared {
             Role::Items => &evidence.items,
             Role::Prompts => &evidence.prompts,
             Role::History => &evidence.history,
+            Role::Candidate => &evidence.candidate,
         }
     }
 }

@@ -98,7 +98,7 @@ async fn quality_facts(
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
     for role in Role::ALL {
         let table = tables.0.get(&role);
-        if table.is_none() && matches!(role, Role::Uses | Role::Links | Role::History) {
+        if table.is_none() && matches!(role, Role::Uses | Role::Links | Role::History | Role::Candidate) {
             continue;
         }
         let coverage = match (role, table, log) {

@@ -43,6 +43,7 @@ impl Tables {
                 Role::Items,
                 Role::Prompts,
                 Role::History,
+                Role::Candidate,
             ],
             Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
             Scope::Declared => &[],
@@ -62,7 +63,9 @@ impl Tables {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
                 Role::Items => groups.iter().chain(measure.categories.iter().map(|at| &at.value)).cloned().collect(),
-                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts | Role::History => BTreeSet::new(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts | Role::History | Role::Candidate => {
+                    BTreeSet::new()
+                }
             };
             let loader = Loader {
                 engine,

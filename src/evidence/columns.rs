@@ -18,11 +18,12 @@ pub enum Role {
     Items,
     Prompts,
     History,
+    Candidate,
 }
 
 impl Role {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConsentRecords,
         Self::Recommendations,
         Self::Uses,
@@ -31,6 +32,7 @@ impl Role {
         Self::Items,
         Self::Prompts,
         Self::History,
+        Self::Candidate,
     ];
 
     pub fn id(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Role {
             Self::Items => "items",
             Self::Prompts => "prompts",
             Self::History => "history",
+            Self::Candidate => "candidate",
         }
     }
 
@@ -56,6 +59,7 @@ impl Role {
             Self::Items => ITEMS,
             Self::Prompts => PROMPTS,
             Self::History => HISTORY,
+            Self::Candidate => CANDIDATE,
         }
     }
 
@@ -97,6 +101,8 @@ pub enum Kind {
     Flag,
     /// A finite 64-bit float.
     Number,
+    /// A finite 64-bit float from 0 to 1.
+    Probability,
     /// Ten-thousandths of the log's currency, as a 64-bit integer: sums of integers do not depend on their order.
     Money,
     /// A whole number from 0.
@@ -118,7 +124,7 @@ const fn per_item(name: &'static str, kind: Kind, need: Need) -> Column<'static>
     Column { name, kind, need, per_item: true }
 }
 
-use Kind::{Choice, Count, Date, Flag, List, Money, Number, Text, Time};
+use Kind::{Choice, Count, Date, Flag, List, Money, Number, Probability, Text, Time};
 use Need::{Mandatory, Optional, Unless};
 
 const RECOMMENDATIONS: &[Column<'static>] = &[
@@ -216,6 +222,17 @@ const HISTORY: &[Column<'static>] = &[
     column("weight", Number, Optional),
 ];
 
+/// What a strategy that nobody has been exposed to would choose: one row per item that it may show.
+const CANDIDATE: &[Column<'static>] = &[
+    column("item_id", Text, Mandatory),
+    // Without the column the candidate does not draw: what is listed is shown.
+    column("probability", Probability, Optional),
+    column("position", Count, Optional),
+    // Without these the probabilities hold for every decision.
+    column("request_id", Text, Optional),
+    column("subject_id", Text, Optional),
+];
+
 /// Reason for a time without zone where the source states none. It is systematic, so it stops the run.
 pub const NO_ZONE: &str = "has no time zone";
 
@@ -241,7 +258,7 @@ impl Kind {
         match self {
             Text | List | Choice(_) => "VARCHAR",
             Time | Date | Flag | Money | Count => "BIGINT",
-            Number => "DOUBLE",
+            Number | Probability => "DOUBLE",
         }
     }
 }
@@ -285,6 +302,15 @@ pub fn read(column: &Column<'_>, raw: &str, from: &DataType, listed: bool, diale
             rejections.push(unread(raw, &value, name, "a number"));
             rejections
                 .push((format!("isnan({value}) OR abs({value}) > 1.7e308"), format!("{name} is not a finite number")));
+            value
+        }
+        Probability => {
+            let value = format!("TRY_CAST({raw} AS DOUBLE)");
+            rejections.push(unread(raw, &value, name, "a number"));
+            rejections.push((
+                format!("isnan({value}) OR {value} < 0 OR {value} > 1"),
+                format!("{name} is not between 0 and 1"),
+            ));
             value
         }
         Money => {

@@ -12,6 +12,7 @@ pub mod alternative;
 pub mod catalogue_use;
 pub mod change;
 pub mod conditional_parity;
+pub mod counterfactual;
 pub mod coverage;
 pub mod data_use;
 pub mod drift;
@@ -123,6 +124,7 @@ kinds! {
     ListParity(list_parity),
     CatalogueUse(catalogue_use),
     Inequality(inequality),
+    Counterfactual(counterfactual),
     UndeclaredPersonalData(undeclared_personal_data),
     EvidenceQuality(evidence_quality),
     Mix(mix),

@@ -53,6 +53,10 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub history: Vec<Source>,
+    /// What the strategy under `candidate` would show: one row per item, with its probability.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub candidate: Vec<Source>,
     /// How data was joined: SQL files, dbt manifests, logs of queries and OpenLineage events.
     #[serde(default, deserialize_with = "lineage::lineage")]
     #[schemars(with = "lineage::Shape")]

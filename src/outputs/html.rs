@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::playbook::Verdict;
 use crate::record::Record;
 
+mod candidate;
 mod catalogue;
 mod changes;
 mod choice;

@@ -3,6 +3,7 @@
 //! The results are small tables; facts are made from them in plain Rust.
 
 pub mod association;
+pub mod candidate;
 pub mod catalogue;
 pub mod choice;
 pub mod consent;

@@ -96,6 +96,9 @@ pub(super) fn verdict(kind: &str, needs_log: bool, facts: &[Fact], have_log: boo
             "what people got could not be added up: that takes a log with subjects and a column `clicked`, `converted` or \
              `revenue`",
         ),
+        "counterfactual" => {
+            (Verdict::NotApplicable, "no candidate was handed over (`candidate` and `evidence.candidate`)".to_owned())
+        }
         "undeclared_personal_data" => missing(
             "nothing was scanned: that takes a table of evidence, `measure.scan_rows` above 0, and an audit that reads the \
              tables",

@@ -6,7 +6,7 @@
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
-//! tests: [`multiple`].
+//! tests: [`multiple`]. What another policy would have got: [`off_policy`].
 //!
 //! Over time: that a number moved between two measurements ([`moved`]), or a distribution ([`drift`]); whether the newest
 //! value of a series is one of them ([`control`]); intervals that may be looked at again and again ([`sequence`]).
@@ -23,6 +23,7 @@ pub mod inequality;
 pub mod jackknife;
 pub mod moved;
 pub mod multiple;
+pub mod off_policy;
 pub mod portion;
 pub mod proportion;
 pub mod quantile;

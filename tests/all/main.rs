@@ -3,6 +3,7 @@
 mod bad_input;
 mod before_release;
 mod book;
+mod candidate;
 mod catalogue;
 mod choice;
 mod conditions;

@@ -39,6 +39,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "items.html",
     "lists.html",
     "catalogue.html",
+    "candidate.html",
     "watch.html",
     "findings.html",
     "limits.html",

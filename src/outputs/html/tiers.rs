@@ -113,7 +113,7 @@ pub struct Overview {
 }
 
 /// The sections in the order of the page: id, title, the kinds of fact that each shows.
-const SECTIONS: [(&str, &str, &[&str]); 9] = [
+const SECTIONS: [(&str, &str, &[&str]); 10] = [
     ("outcomes", "Outcomes by group", &["outcome_parity"]),
     ("subgroups", "Outcomes where attributes meet", &["subgroup"]),
     ("conditions", "Outcomes under equal conditions", &["conditional_parity"]),
@@ -123,6 +123,7 @@ const SECTIONS: [(&str, &str, &[&str]); 9] = [
     ("lists", "Lists by group", &["list_parity"]),
     ("catalogue", "How much of the catalogue is shown", &["catalogue_use"]),
     ("inequality", "Inequality of benefits", &["inequality"]),
+    ("candidate", "What the candidate would do", &["counterfactual"]),
 ];
 
 /// The sections that have something to show.

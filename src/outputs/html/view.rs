@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::candidate::{CandidateView, candidate};
 use super::catalogue::{Catalogue, catalogue};
 use super::changes::{Changes, changes, sentence};
 use super::choice::Choice;
@@ -76,6 +77,7 @@ pub struct Page<'a> {
     pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
     pub watch: Option<Watch<'a>>,
+    pub candidate: Option<CandidateView<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub limits: Limits<'a>,
@@ -249,6 +251,7 @@ impl<'a> Page<'a> {
             catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
             watch: Some(watch(record, &states)).filter(|all| !all.is_empty()),
+            candidate: candidate(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -314,6 +317,7 @@ pub fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::RankingFairness(_) => ("lists beside targets", Some(Step::TestForBias)),
         Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
+        Fact::Counterfactual(_) => ("what a candidate would do", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
         Fact::Mix(_) => ("what the log is made of", Some(Step::MonitorContinuously)),
         Fact::Drift(_) => ("drift of what the log is made of", Some(Step::MonitorContinuously)),
