@@ -4,6 +4,7 @@ mod bias;
 mod choice;
 mod declared;
 mod items;
+mod loyalty;
 mod measure;
 mod memory;
 mod risks;

@@ -10,12 +10,14 @@ use serde::Deserialize;
 mod evidence;
 mod items;
 mod lineage;
+mod loyalty;
 mod measure;
 
 pub(crate) use evidence::OneOrMany;
 pub use evidence::{Evidence, Format, Layout, Source};
 pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
+pub use loyalty::{Activity, Loyalty};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
 
 use crate::error::{Problem, Result, all_clear};
@@ -246,6 +248,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
         problems.push(document.problem(twice, format!("protected attribute `{}` is listed twice", twice.value)));
     }
     problems.extend(items::check(document));
+    problems.extend(loyalty::check(document));
     let measure = &manifest.measure;
     problems.extend(check_selection(document));
     let ranges = [

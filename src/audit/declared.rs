@@ -271,6 +271,7 @@ impl Declared {
             Role::Items => &evidence.items,
             Role::Prompts => &evidence.prompts,
             Role::History => &evidence.history,
+            Role::Outcomes => &evidence.outcomes,
         }
     }
 }

@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::bias::bias_facts;
 use super::choice::choice_facts;
 use super::declared::Declared;
+use super::loyalty::loyalty_facts;
 use super::risks::risk_facts;
 use super::scan::scan_facts;
 use super::tables::Tables;
@@ -67,6 +68,7 @@ pub(super) async fn measure(
     }
     facts.extend(choice_facts(engine, declared, tables, replayed).await?);
     facts.extend(bias_facts(engine, declared, tables).await?);
+    facts.extend(loyalty_facts(engine, declared, tables).await?);
     if scope == Scope::Whole {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
@@ -90,7 +92,7 @@ async fn quality_facts(
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
     for role in Role::ALL {
         let table = tables.0.get(&role);
-        if table.is_none() && matches!(role, Role::Uses | Role::Links | Role::History) {
+        if table.is_none() && matches!(role, Role::Uses | Role::Links | Role::History | Role::Outcomes) {
             continue;
         }
         let coverage = match (role, table, log) {

@@ -22,6 +22,8 @@ pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod list_parity;
+pub mod loyalty;
+pub mod loyalty_balance;
 pub mod measured;
 pub mod outcome_parity;
 mod pair;
@@ -31,6 +33,7 @@ pub mod proxy;
 pub mod purpose;
 pub mod ranking_fairness;
 pub mod reidentification;
+pub mod sample_ratio;
 pub mod selection;
 pub mod subgroup;
 pub mod undeclared_personal_data;
@@ -121,6 +124,9 @@ kinds! {
     CatalogueUse(catalogue_use),
     Inequality(inequality),
     UndeclaredPersonalData(undeclared_personal_data),
+    Loyalty(loyalty),
+    LoyaltyBalance(loyalty_balance),
+    SampleRatio(sample_ratio),
     EvidenceQuality(evidence_quality),
     Change(change),
 }

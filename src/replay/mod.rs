@@ -13,6 +13,7 @@ pub mod inequality;
 pub mod items;
 pub mod lists;
 pub mod log;
+pub mod loyalty;
 pub mod outcomes;
 pub mod positions;
 pub mod prices;

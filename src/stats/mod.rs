@@ -6,9 +6,11 @@
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. That a number
-//! moved between two measurements: [`moved`]. Over many tests: [`multiple`].
+//! moved between two measurements: [`moved`]. Over many tests: [`multiple`]. How long it takes until something happens:
+//! [`survival`]. Whether people were dealt out as meant: [`allocation`].
 
 pub mod abundance;
+pub mod allocation;
 pub mod association;
 #[cfg(test)]
 mod coverage;
@@ -24,6 +26,7 @@ pub mod quantile;
 pub mod ratio_mean;
 pub mod share;
 pub mod stratified;
+pub mod survival;
 mod units;
 pub mod within;
 
@@ -53,7 +56,7 @@ pub struct Interval {
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
     /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
-    /// `cluster_within`, `cluster_exact` or `mover`.
+    /// `cluster_within`, `cluster_exact`, `mover`, `kaplan_meier`, `restricted_mean`, `brookmeyer_crowley` or `greenwood`.
     pub method: String,
 }
 

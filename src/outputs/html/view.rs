@@ -289,6 +289,9 @@ fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::CatalogueUse(_) => ("how much of the catalogue is shown", Some(Step::TestForBias)),
         Fact::Inequality(_) => ("how unequally benefits are spread", Some(Step::TestForBias)),
         Fact::UndeclaredPersonalData(_) => ("columns with personal data", Some(Step::MapDataSensitivity)),
+        Fact::Loyalty(_) => ("comparisons of loyalty", Some(Step::MonitorContinuously)),
+        Fact::LoyaltyBalance(_) => ("what is sold at once beside what lasts", Some(Step::MonitorContinuously)),
+        Fact::SampleRatio(_) => ("how people were dealt out to arms", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
         Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
     }
