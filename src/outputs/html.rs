@@ -19,6 +19,7 @@ mod findings;
 mod inequality;
 mod items;
 mod lists;
+mod loyalty;
 mod methods;
 mod parity;
 mod prices;
@@ -51,6 +52,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("prices.html", include_str!("../../templates/prices.html")),
     ("items.html", include_str!("../../templates/items.html")),
     ("lists.html", include_str!("../../templates/lists.html")),
+    ("loyalty.html", include_str!("../../templates/loyalty.html")),
     ("catalogue.html", include_str!("../../templates/catalogue.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
     ("decisions.html", include_str!("../../templates/decisions.html")),

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod findings_csv;
 pub mod html;
 pub mod json;
+mod loyalty_charts;
 mod page;
 mod prose;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::findings::{FindingView, RuleFindings, findings, views};
 use super::inequality::{Unequal, inequality};
 use super::items::{Items, items};
 use super::lists::{ListGroup, lists};
+use super::loyalty::{LoyaltyView, loyalty};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::prices::{PriceGroup, prices};
@@ -65,6 +66,7 @@ pub struct Page<'a> {
     pub lists: Option<Tiers<ListGroup<'a>>>,
     pub catalogue: Option<Catalogue<'a>>,
     pub unequal: Unequal<'a>,
+    pub loyalty: Option<LoyaltyView<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub questions: Vec<Asked<'a>>,
@@ -224,6 +226,7 @@ impl<'a> Page<'a> {
             lists: Some(lists(record, &states)).filter(|all| !all.is_empty()),
             catalogue: catalogue(record, &states),
             unequal: inequality(record, &states),
+            loyalty: loyalty(record, &states),
             quality: rows(
                 record,
                 &states,
