@@ -69,12 +69,9 @@ impl Tables {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
                 Role::Items => groups.iter().chain(measure.categories.iter().map(|at| &at.value)).cloned().collect(),
-                Role::ConsentRecords
-                | Role::Uses
-                | Role::Links
-                | Role::Prompts
-                | Role::History
-                | Role::Outcomes => BTreeSet::new(),
+                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts | Role::History | Role::Outcomes => {
+                    BTreeSet::new()
+                }
             };
             let loader = Loader {
                 engine,

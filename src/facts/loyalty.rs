@@ -222,8 +222,7 @@ impl Arms<'_> {
                 "repeat_rate" => orderers,
                 _ => 0,
             };
-            let censored_share =
-                (whole > 0).then(|| whole.saturating_sub(sums.clusters) as f64 / whole as f64);
+            let censored_share = (whole > 0).then(|| whole.saturating_sub(sums.clusters) as f64 / whole as f64);
             return Of { subjects: sums.clusters, value, censored_share, number };
         }
         let days = if id == "time_to_next_order" { &cell.next } else { &cell.gone };
@@ -332,9 +331,7 @@ impl Arms<'_> {
     /// One hidden count is the total less the others: then the smallest shown count of the attribute is withheld with it.
     fn withheld(&self, segment: &Segment, measured: &BTreeMap<&Segment, Of<'_>>) -> bool {
         let Some((attribute, _)) = segment else { return false };
-        let siblings = || {
-            measured.iter().filter(|(of, _)| of.as_ref().is_some_and(|(name, _)| name == attribute))
-        };
+        let siblings = || measured.iter().filter(|(of, _)| of.as_ref().is_some_and(|(name, _)| name == attribute));
         let small = |of: &Of<'_>| of.subjects < self.settings.min_cell;
         let lone = siblings().filter(|(_, of)| small(of)).count() == 1;
         let least = siblings().filter(|(_, of)| !small(of)).min_by_key(|(of, cell)| (cell.subjects, **of));

@@ -96,7 +96,11 @@ pub(super) fn check(document: &Document<Manifest>) -> Vec<Problem> {
         wrong(format!("`churn_after` is {after}: within the horizon of {horizon} nobody could ever count as gone"));
     }
     if loyalty.soon > loyalty.horizon {
-        wrong(format!("`soon` is {}, which is longer than the horizon of {}", told(loyalty.soon), told(loyalty.horizon)));
+        wrong(format!(
+            "`soon` is {}, which is longer than the horizon of {}",
+            told(loyalty.soon),
+            told(loyalty.horizon)
+        ));
     }
     for (arm, share) in &loyalty.split {
         if !(share.value > 0.0 && share.value <= 1.0) {

@@ -127,7 +127,8 @@ pub fn curves(of: &[Curve<'_>]) -> String {
             }
             path
         };
-        let told = |path: &[(f64, f64)]| path.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ");
+        let told =
+            |path: &[(f64, f64)]| path.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ");
         let mut band = steps(|point| point.high);
         band.extend(steps(|point| point.low).into_iter().rev());
         let class = if curve.holdout { "holdout" } else { "arm" };
@@ -156,7 +157,8 @@ mod tests {
         let svg = quadrants(&[Dot { number: 1, x: &x, y: &y, mark: "fail", label: "\"><img src=x>" }]);
         assert!(!svg.contains("<img") && svg.contains("&lt;img"));
         let at = |name: &str| -> f64 {
-            let rest = svg.split("<use ").nth(1).and_then(|of| of.split(&format!(" {name}=\"")).nth(1)).expect("a place");
+            let rest =
+                svg.split("<use ").nth(1).and_then(|of| of.split(&format!(" {name}=\"")).nth(1)).expect("a place");
             rest.split('"').next().and_then(|of| of.parse().ok()).expect("a number")
         };
         assert!(at("x") + 7.0 > SIZE.0 / 2.0 && at("y") + 7.0 > SIZE.1 / 2.0, "{svg}");

@@ -120,9 +120,11 @@ pub async fn follow(engine: &Engine, question: &Question<'_>) -> Result<Found> {
     let split = &question.loyalty.split;
     let named = split.keys().map(|arm| literal(arm)).collect::<Vec<_>>().join(", ");
     let chosen = if split.is_empty() { "arm IS NOT NULL".to_owned() } else { format!("arm IN ({named})") };
-    let late = format!("SELECT count(*) AS n FROM loyalty_everyone WHERE {chosen} AND (start IS NULL OR start >= {until})");
+    let late =
+        format!("SELECT count(*) AS n FROM loyalty_everyone WHERE {chosen} AND (start IS NULL OR start >= {until})");
     let left_out = engine.rows(&late).await?.count("n", 0);
-    let followed = format!("SELECT *, {until} - start AS seen FROM loyalty_everyone WHERE {chosen} AND start < {until}");
+    let followed =
+        format!("SELECT *, {until} - start AS seen FROM loyalty_everyone WHERE {chosen} AND start < {until}");
     engine.view("loyalty_followed", &followed).await?;
     let since = "o.timestamp >= f.start AND o.timestamp < f.start + f.seen";
     // Rows of one person and moment are lines of one order.

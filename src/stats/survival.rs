@@ -221,7 +221,8 @@ mod tests {
     }
 
     fn untreated() -> Survival {
-        let events = [(1, 2), (2, 2), (3, 1), (4, 2), (5, 2), (8, 4), (11, 2), (12, 2), (15, 1), (17, 1), (22, 1), (23, 1)];
+        let events =
+            [(1, 2), (2, 2), (3, 1), (4, 2), (5, 2), (8, 4), (11, 2), (12, 2), (15, 1), (17, 1), (22, 1), (23, 1)];
         kaplan_meier(&days(&events.map(|(day, events)| (day, events, 0))))
     }
 
@@ -298,8 +299,7 @@ mod tests {
         near(share, 8.0 / 21.0);
         near(share * share * variance, share * (1.0 - share) / 21.0);
         let steps = curve.steps.iter();
-        let times: Vec<f64> =
-            steps.flat_map(|step| vec![(step.day as f64).min(20.0); step.events as usize]).collect();
+        let times: Vec<f64> = steps.flat_map(|step| vec![(step.day as f64).min(20.0); step.events as usize]).collect();
         let mean = times.iter().sum::<f64>() / 21.0;
         let spread = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / 21.0 / 21.0;
         let (found, variance) = curve.restricted(20).unwrap();

@@ -119,7 +119,9 @@ const SAME: Arm = Arm { money: 40, lost: 80 };
 #[track_caller]
 fn fact<'a>(record: &'a Value, arm: &str, measure: &str) -> &'a Value {
     let whole = |fact: &&Value| {
-        fact["strategy"] == arm && fact["measure"] == measure && fact["segment"].as_object().is_some_and(|of| of.is_empty())
+        fact["strategy"] == arm
+            && fact["measure"] == measure
+            && fact["segment"].as_object().is_some_and(|of| of.is_empty())
     };
     facts(record, "loyalty").into_iter().find(whole).unwrap_or_else(|| panic!("no {measure} of {arm}"))
 }
@@ -152,7 +154,9 @@ fn a_strategy_that_sells_and_drives_away_is_found() {
     // Every segment is told, too, and both sides stand in one fact.
     let balances = facts(&record, "loyalty_balance");
     assert_eq!(balances.len(), 3);
-    assert!(balances.iter().all(|of| of["strategy"] == "eager" && of["retention"]["ratio"]["high"].as_f64() < Some(1.0)));
+    assert!(
+        balances.iter().all(|of| of["strategy"] == "eager" && of["retention"]["ratio"]["high"].as_f64() < Some(1.0))
+    );
     let html = std::fs::read_to_string(run.out.join("report.html")).expect("there is a report");
     assert!(html.contains("id=\"loyalty\"") && html.contains("Sold at once, kept for long"), "no section");
 }
@@ -259,7 +263,8 @@ fn arms_that_lost_people_are_not_compared() {
     assert!(told["reason"].as_str().is_some_and(|why| why.contains("equal shares")), "{told}");
     assert!(facts(&record, "loyalty_balance").is_empty());
     // These shares were meant: then they may be compared.
-    let audit = shop(&people).replacing("audit.yaml", "holdout: plain,", "holdout: plain, split: { eager: 0.4, plain: 0.6 },");
+    let audit =
+        shop(&people).replacing("audit.yaml", "holdout: plain,", "holdout: plain, split: { eager: 0.4, plain: 0.6 },");
     let record = audit.run().audited(0);
     assert_eq!(fact(&record, "eager", "retention")["comparison"], "compared");
 }
@@ -282,7 +287,11 @@ fn a_holdout_outside_the_log_has_its_own_start() {
     let record = audit.run().record();
     for measure in ["retention", "early_revenue", "repeat_rate"] {
         for field in ["value", "ratio", "subjects"] {
-            assert_eq!(fact(&record, "eager", measure)[field], fact(&log, "eager", measure)[field], "{measure} {field}");
+            assert_eq!(
+                fact(&record, "eager", measure)[field],
+                fact(&log, "eager", measure)[field],
+                "{measure} {field}"
+            );
         }
     }
 }
@@ -290,7 +299,10 @@ fn a_holdout_outside_the_log_has_its_own_start() {
 #[test]
 fn what_cannot_be_used_is_told() {
     let audit = || shop(&people(3, 80, SAME, SAME));
-    audit().replacing("audit.yaml", "holdout: plain", "holdout: plan").run().refused(&["nobody is in arm `plan`", "plain"]);
+    audit()
+        .replacing("audit.yaml", "holdout: plain", "holdout: plan")
+        .run()
+        .refused(&["nobody is in arm `plan`", "plain"]);
     audit()
         .replacing("audit.yaml", "holdout: plain,", "holdout: plain, arm: devices,")
         .run()
@@ -314,7 +326,10 @@ fn what_cannot_be_used_is_told() {
         .run()
         .refused(&["`measure.loyalty` compares outcomes, and none are read"]);
     let rows = "subject_id,timestamp,score\np1,2026-03-01T10:00:00Z,11\np2,2026-03-01T10:00:00Z,9.5\np3,2026-03-01T10:00:00Z,9.0\n";
-    let run = audit().replacing("audit.yaml", "  min_cell: 20\n", "  min_cell: 20\n  max_rejected: 1\n").with("survey.csv", rows).run();
+    let run = audit()
+        .replacing("audit.yaml", "  min_cell: 20\n", "  min_cell: 20\n  max_rejected: 1\n")
+        .with("survey.csv", rows)
+        .run();
     let rejected = run.rejected();
     assert_eq!(rejected.len(), 2, "{rejected:?}");
     assert!(rejected.iter().all(|row| row.contains("score is not a whole number from 0 to 10")), "{rejected:?}");

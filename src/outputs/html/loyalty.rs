@@ -176,7 +176,9 @@ fn show(row: Row<'_, Loyalty>, unit: Unit) -> LoyaltyRow<'_> {
     let change = match (&fact.ratio, &fact.difference) {
         (Some(of), _) => Some(format!("{:.3} times ({:.3} to {:.3})", of.estimate, of.low, of.high)),
         (None, Some(of)) => {
-            let told = |value: f64| if value > 0.0 { format!("+{}", unit.words(value).trim_start_matches('+')) } else { unit.words(value) };
+            let told = |value: f64| {
+                if value > 0.0 { format!("+{}", unit.words(value).trim_start_matches('+')) } else { unit.words(value) }
+            };
             Some(format!("{} ({} to {})", told(of.estimate), told(of.low), told(of.high)))
         }
         (None, None) => None,
