@@ -87,7 +87,7 @@ pub(super) fn check(document: &Document<Manifest>) -> Vec<Problem> {
     let Some(loyalty) = &document.value.measure.loyalty else { return Vec::new() };
     let mut problems = Vec::new();
     let mut wrong = |message: String| problems.push(document.problem(&loyalty.holdout, message));
-    let told = |span: Duration| humantime::format_duration(span).to_string();
+    let told = |span: Duration| crate::duration(span.as_secs_f64());
     if !loyalty.horizon.as_secs().is_multiple_of(DAY) {
         wrong(format!("`horizon` is {}; expected whole days", told(loyalty.horizon)));
     }

@@ -247,7 +247,7 @@ fn who_joined_yesterday_is_not_gone() {
     assert_eq!(told["curve"][0]["share"], 1.0);
     near(&told["censored_share"], 1.0);
     assert_eq!(fact(&record, "eager", "early_revenue")["comparison"], "suppressed");
-    assert_eq!(verdict(&record, "loyalty-harm"), "not_applicable");
+    assert_eq!(verdict(&record, "loyalty-harm"), "not_evidenced");
 }
 
 #[test]
@@ -309,11 +309,11 @@ fn what_cannot_be_used_is_told() {
     audit()
         .replacing("audit.yaml", "holdout: plain,", "holdout: plain, horizn: 30d,")
         .run()
-        .refused(&["unknown field `horizn`"]);
+        .refused(&["unknown key `horizn`", "horizon"]);
     audit()
         .replacing("audit.yaml", "holdout: plain,", "holdout: plain, horizon: 40d,")
         .run()
-        .refused(&["`churn_after` is 45days", "nobody could ever count as gone"]);
+        .refused(&["`churn_after` is 45 days", "nobody could ever count as gone"]);
     audit()
         .replacing("audit.yaml", "holdout: plain,", "holdout: plain, split: { eager: 0.5, plain: 0.4 },")
         .run()
