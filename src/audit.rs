@@ -5,6 +5,7 @@ mod candidate;
 mod choice;
 mod declared;
 mod items;
+mod loyalty;
 mod measure;
 mod memory;
 mod mixes;

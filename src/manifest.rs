@@ -11,6 +11,7 @@ mod candidate;
 mod evidence;
 mod items;
 mod lineage;
+mod loyalty;
 mod measure;
 
 pub use candidate::Candidate;
@@ -18,6 +19,7 @@ pub(crate) use evidence::OneOrMany;
 pub use evidence::{Epoch, Evidence, Format, Layout, Source};
 pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
+pub use loyalty::{Activity, Loyalty};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
 
 use crate::error::{Problem, Result, all_clear};
@@ -251,6 +253,7 @@ fn check(document: &Document<Manifest>) -> Vec<Problem> {
     }
     problems.extend(items::check(document));
     problems.extend(candidate::check(document));
+    problems.extend(loyalty::check(document));
     let measure = &manifest.measure;
     problems.extend(check_selection(document));
     let ranges = [

@@ -272,6 +272,7 @@ impl Declared {
             Role::Prompts => &evidence.prompts,
             Role::History => &evidence.history,
             Role::Candidate => &evidence.candidate,
+            Role::Outcomes => &evidence.outcomes,
         }
     }
 }

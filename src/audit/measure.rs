@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::bias::{bias_facts, segments};
 use super::choice::choice_facts;
 use super::declared::Declared;
+use super::loyalty::loyalty_facts;
 use super::mixes::mix_facts;
 use super::risks::risk_facts;
 use super::scan::scan_facts;
@@ -71,6 +72,7 @@ pub(super) async fn measure(
     if let Some(segments) = &segments {
         facts.extend(bias_facts(engine, declared, tables, segments).await?);
     }
+    facts.extend(loyalty_facts(engine, declared, tables).await?);
     if scope == Scope::Whole {
         facts.extend(scan_facts(declared, tables).await?.into_iter().map(Fact::UndeclaredPersonalData));
         facts.extend(quality_facts(engine, declared, tables, log).await?.into_iter().map(Fact::EvidenceQuality));
@@ -98,7 +100,9 @@ async fn quality_facts(
     let log_has_subjects = log.is_some_and(|log| log.subjects.is_some());
     for role in Role::ALL {
         let table = tables.0.get(&role);
-        if table.is_none() && matches!(role, Role::Uses | Role::Links | Role::History | Role::Candidate) {
+        if table.is_none()
+            && matches!(role, Role::Uses | Role::Links | Role::History | Role::Candidate | Role::Outcomes)
+        {
             continue;
         }
         let coverage = match (role, table, log) {

@@ -29,7 +29,8 @@ impl Tables {
         let groups: BTreeSet<String> = measure.item_groups.iter().map(|group| group.attribute.value.clone()).collect();
         let protected = measure.protected.iter().flatten().map(|at| at.value.clone());
         let held = declared.sources(Role::Subjects).iter().flat_map(|source| source.fields.keys().cloned());
-        let about_people: BTreeSet<String> = protected.chain(held).collect();
+        let arm = measure.loyalty.iter().flat_map(|loyalty| &loyalty.arm).map(|at| at.value.clone());
+        let about_people: BTreeSet<String> = protected.chain(held).chain(arm).collect();
         let mut tables = Self::default();
         let policies = declared.policies.iter().flat_map(Policies::versions);
         let age_matters = policies.clone().any(|version| version.policy().minors.is_some());
@@ -44,6 +45,7 @@ impl Tables {
                 Role::Prompts,
                 Role::History,
                 Role::Candidate,
+                Role::Outcomes,
             ],
             Scope::Consent => &[Role::Subjects, Role::ConsentRecords, Role::Links],
             Scope::Declared => &[],
@@ -54,7 +56,12 @@ impl Tables {
                 continue;
             }
             // How old people are is read only where the policy asks.
-            let unwanted: &[&str] = if role == Role::Subjects && !age_matters { &["birth_date", "age"] } else { &[] };
+            let mut unwanted: Vec<&str> = Vec::new();
+            if role == Role::Subjects {
+                unwanted.extend(if age_matters { &[][..] } else { &["birth_date", "age"] });
+                unwanted.extend(measure.loyalty.is_none().then_some("enrolled"));
+            }
+            let unwanted = unwanted.as_slice();
             let canonical = |name: &String| {
                 let known = role.columns().iter().any(|column| column.name == name);
                 known && !unwanted.contains(&name.as_str())
@@ -63,7 +70,13 @@ impl Tables {
                 Role::Subjects => segments.iter().chain(&about_people).cloned().collect(),
                 Role::Recommendations => segments.iter().cloned().chain(within.clone()).collect(),
                 Role::Items => groups.iter().chain(measure.categories.iter().map(|at| &at.value)).cloned().collect(),
-                Role::ConsentRecords | Role::Uses | Role::Links | Role::Prompts | Role::History | Role::Candidate => {
+                Role::ConsentRecords
+                | Role::Uses
+                | Role::Links
+                | Role::Prompts
+                | Role::History
+                | Role::Candidate
+                | Role::Outcomes => {
                     BTreeSet::new()
                 }
             };
@@ -139,9 +152,45 @@ impl Tables {
         crate::error::all_clear(missing.collect())
     }
 
+    /// What measures of loyalty need.
+    fn check_loyalty(&self, declared: &Declared) -> Result<()> {
+        let manifest = &declared.manifest;
+        let Some(loyalty) = &manifest.value.measure.loyalty else { return Ok(()) };
+        let mut problems = Vec::new();
+        if !self.0.contains_key(&Role::Outcomes) {
+            let problem = manifest.problem(&loyalty.holdout, "`measure.loyalty` compares outcomes, and none are read");
+            problems.push(problem.help("name a table of orders, visits or answers under `evidence.outcomes`"));
+        }
+        if manifest.value.measure.unit == Unit::Impression {
+            let message = "`measure.loyalty` compares people, and `measure.unit` is `impression`";
+            problems.push(manifest.problem(&loyalty.holdout, message));
+        }
+        let has_log = self.has(Role::Recommendations, "subject_id");
+        match &loyalty.arm {
+            Some(arm) if !self.has(Role::Subjects, arm) => {
+                let message = format!("arm `{}` is not a column of `subjects`", arm.value);
+                let header = self.0.get(&Role::Subjects).into_iter().flat_map(|table| table.header.iter());
+                problems.push(manifest.problem(arm, message).suggest(arm, header));
+            }
+            Some(arm) if !has_log && !self.has(Role::Subjects, "enrolled") => {
+                let message = "nothing says when people came to be served by their arm";
+                let help = "name the column `enrolled` of `subjects` (a time), or hand over the recommendations";
+                problems.push(manifest.problem(arm, message).help(help));
+            }
+            None if !has_log => {
+                let message = "which strategy served whom is told by the recommendations, and none are read";
+                let help = "hand over the recommendations, or name the column of `subjects` that says it under `arm`";
+                problems.push(manifest.problem(&loyalty.holdout, message).help(help));
+            }
+            _ => {}
+        }
+        crate::error::all_clear(problems)
+    }
+
     /// Every attribute that the manifest compares by must be somewhere.
     pub fn check_columns(&self, declared: &Declared) -> Result<()> {
         self.check_protected(declared)?;
+        self.check_loyalty(declared)?;
         if !self.0.contains_key(&Role::Recommendations) {
             return Ok(());
         }

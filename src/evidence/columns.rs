@@ -19,11 +19,12 @@ pub enum Role {
     Prompts,
     History,
     Candidate,
+    Outcomes,
 }
 
 impl Role {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ConsentRecords,
         Self::Recommendations,
         Self::Uses,
@@ -33,6 +34,7 @@ impl Role {
         Self::Prompts,
         Self::History,
         Self::Candidate,
+        Self::Outcomes,
     ];
 
     pub fn id(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Role {
             Self::Prompts => "prompts",
             Self::History => "history",
             Self::Candidate => "candidate",
+            Self::Outcomes => "outcomes",
         }
     }
 
@@ -60,6 +63,7 @@ impl Role {
             Self::Prompts => PROMPTS,
             Self::History => HISTORY,
             Self::Candidate => CANDIDATE,
+            Self::Outcomes => OUTCOMES,
         }
     }
 
@@ -109,6 +113,8 @@ pub enum Kind {
     Count,
     /// Text elements, joined by [`LIST`].
     List,
+    /// A whole number from 0 to this.
+    Points(u8),
     /// One of a few words.
     Choice(&'static [&'static str]),
 }
@@ -124,7 +130,7 @@ const fn per_item(name: &'static str, kind: Kind, need: Need) -> Column<'static>
     Column { name, kind, need, per_item: true }
 }
 
-use Kind::{Choice, Count, Date, Flag, List, Money, Number, Probability, Text, Time};
+use Kind::{Choice, Count, Date, Flag, List, Money, Number, Points, Probability, Text, Time};
 use Need::{Mandatory, Optional, Unless};
 
 const RECOMMENDATIONS: &[Column<'static>] = &[
@@ -193,8 +199,13 @@ const LINKS: &[Column<'static>] = &[
     column("method", Text, Optional),
 ];
 
-const SUBJECTS: &[Column<'static>] =
-    &[column("subject_id", Text, Mandatory), column("birth_date", Date, Optional), column("age", Count, Optional)];
+const SUBJECTS: &[Column<'static>] = &[
+    column("subject_id", Text, Mandatory),
+    column("birth_date", Date, Optional),
+    column("age", Count, Optional),
+    // When they came to be served by their arm; default their first decision.
+    column("enrolled", Time, Optional),
+];
 
 const ITEMS: &[Column<'static>] = &[column("item_id", Text, Mandatory), column("price", Number, Optional)];
 
@@ -233,6 +244,20 @@ const CANDIDATE: &[Column<'static>] = &[
     column("subject_id", Text, Optional),
 ];
 
+/// What people did after they were served. A table of orders says `values: { kind: order }` of itself.
+pub const OUTCOME_KINDS: &[&str] = &["order", "return", "visit", "churned", "survey"];
+
+/// One row per person and event.
+const OUTCOMES: &[Column<'static>] = &[
+    column("subject_id", Text, Mandatory),
+    column("timestamp", Time, Mandatory),
+    column("kind", Choice(OUTCOME_KINDS), Mandatory),
+    // Of an order, what was paid; of a return, what was paid back.
+    column("value", Money, Optional),
+    // The answer to "how likely are you to recommend us?"; empty for who was asked and did not answer.
+    column("score", Points(10), Optional),
+];
+
 /// Reason for a time without zone where the source states none. It is systematic, so it stops the run.
 pub const NO_ZONE: &str = "has no time zone";
 
@@ -257,7 +282,7 @@ impl Kind {
     pub fn sql_type(self) -> &'static str {
         match self {
             Text | List | Choice(_) => "VARCHAR",
-            Time | Date | Flag | Money | Count => "BIGINT",
+            Time | Date | Flag | Money | Count | Points(_) => "BIGINT",
             Number | Probability => "DOUBLE",
         }
     }
@@ -329,6 +354,17 @@ pub fn read(column: &Column<'_>, raw: &str, from: &DataType, listed: bool, diale
                 format!("{name} is not a whole number from 0"),
             ));
             value
+        }
+        Points(most) => {
+            // `9.0` is what a table of floats makes of a 9.
+            let number = format!("TRY_CAST({raw} AS DOUBLE)");
+            rejections.push((
+                format!(
+                    "{raw} IS NOT NULL AND ({number} IS NULL OR {number} NOT BETWEEN 0 AND {most} OR {number} <> floor({number}))"
+                ),
+                format!("{name} is not a whole number from 0 to {most}"),
+            ));
+            format!("CASE WHEN {number} BETWEEN 0 AND {most} THEN CAST({number} AS BIGINT) END")
         }
         Date => {
             let day = format!("arrow_try_cast({raw}, 'Date32')");

@@ -24,6 +24,8 @@ pub mod inequality;
 pub mod join;
 pub mod judged;
 pub mod list_parity;
+pub mod loyalty;
+pub mod loyalty_balance;
 pub mod measured;
 pub mod mix;
 pub mod outcome_parity;
@@ -34,6 +36,7 @@ pub mod proxy;
 pub mod purpose;
 pub mod ranking_fairness;
 pub mod reidentification;
+pub mod sample_ratio;
 pub mod selection;
 pub mod subgroup;
 pub mod trend;
@@ -126,6 +129,9 @@ kinds! {
     Inequality(inequality),
     Counterfactual(counterfactual),
     UndeclaredPersonalData(undeclared_personal_data),
+    Loyalty(loyalty),
+    LoyaltyBalance(loyalty_balance),
+    SampleRatio(sample_ratio),
     EvidenceQuality(evidence_quality),
     Mix(mix),
     Change(change),

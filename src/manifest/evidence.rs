@@ -57,6 +57,11 @@ pub struct Evidence {
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany<Source>")]
     pub candidate: Vec<Source>,
+    /// What became of people after they were served: orders, returns, visits, who left, answers to surveys. One row per
+    /// person and event; `measure.loyalty` says how they are compared.
+    #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Source>")]
+    pub outcomes: Vec<Source>,
     /// How data was joined: SQL files, dbt manifests, logs of queries and OpenLineage events.
     #[serde(default, deserialize_with = "lineage::lineage")]
     #[schemars(with = "lineage::Shape")]

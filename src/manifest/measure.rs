@@ -7,6 +7,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::items::{ItemGroup, PositionModel};
+use super::loyalty::Loyalty;
 use crate::metrics::{self, METRICS};
 use crate::yaml::At;
 
@@ -43,6 +44,8 @@ pub struct Measure {
     pub item_groups: Vec<ItemGroup>,
     /// How much attention a position gets.
     pub position_model: At<PositionModel>,
+    /// Whether people stay, come back and buy again, beside people who were not served so; needs `evidence.outcomes`.
+    pub loyalty: Option<Loyalty>,
     /// The column of items that says what an item is about, e.g. `genre`: what lists are measured by.
     pub categories: Option<At<String>>,
     /// Confidence level of intervals.
@@ -77,6 +80,7 @@ impl Default for Measure {
             price_window: Duration::from_secs(86_400),
             item_groups: Vec::new(),
             position_model: At { value: PositionModel::Log2, line: 0, column: 0 },
+            loyalty: None,
             categories: None,
             level: 0.95,
             min_cell: 30,
@@ -89,7 +93,7 @@ impl Default for Measure {
     }
 }
 
-fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parsed = humantime::parse_duration(&text)
         .map_err(|error| D::Error::custom(format!("`{text}` is no span of time like `1d` or `6h`: {error}")))?;

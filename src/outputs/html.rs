@@ -24,6 +24,7 @@ mod inequality;
 mod items;
 mod limits;
 mod lists;
+mod loyalty;
 mod methods;
 mod parity;
 mod prices;

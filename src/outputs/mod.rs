@@ -16,6 +16,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod openmetrics;
+mod loyalty_charts;
 mod page;
 mod prose;
 #[cfg(test)]

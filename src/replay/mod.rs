@@ -15,6 +15,7 @@ pub mod items;
 pub mod lists;
 pub mod log;
 pub mod mixes;
+pub mod loyalty;
 pub mod outcomes;
 pub mod positions;
 pub mod prices;

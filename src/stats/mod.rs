@@ -6,12 +6,14 @@
 //! Rates compared within strata: [`stratified`], and how a gap splits up between and within them: [`decomposition`].
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
-//! tests: [`multiple`]. What another policy would have got: [`off_policy`].
+//! tests: [`multiple`]. What another policy would have got: [`off_policy`]. How long it takes until
+//! something happens: [`survival`]. Whether people were dealt out as meant: [`allocation`].
 //!
 //! Over time: that a number moved between two measurements ([`moved`]), or a distribution ([`drift`]); whether the newest
 //! value of a series is one of them ([`control`]); intervals that may be looked at again and again ([`sequence`]).
 
 pub mod abundance;
+pub mod allocation;
 pub mod association;
 pub mod control;
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub mod ratio_mean;
 pub mod sequence;
 pub mod share;
 pub mod stratified;
+pub mod survival;
 mod units;
 pub mod within;
 
@@ -60,7 +63,8 @@ pub struct Interval {
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
     /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
-    /// `cluster_within`, `cluster_exact`, `mover` or `normal_mixture`.
+    /// `cluster_within`, `cluster_exact`, `mover`, `normal_mixture`, `kaplan_meier`, `restricted_mean`, `brookmeyer_crowley` or
+    /// `greenwood`.
     pub method: String,
 }
 

@@ -19,6 +19,7 @@ mod lineage;
 mod lineage_kinds;
 mod lists;
 mod ll144;
+mod loyalty;
 mod measures;
 mod memory;
 mod mixes;

@@ -173,6 +173,35 @@ const METHODS: &[Method] = &[
         source: "Jeffreys 1946; Siddiqi 2006; Yurdakul and Naranjo 2020; Lin 1991; Rao and Scott 1981",
     },
     Method {
+        id: "kaplan_meier",
+        title: "How many are still there, where some were not seen to the end",
+        words: "On each day d of the n people who could still be seen are gone. Whoever is not seen any longer leaves the n \
+            and is not taken for gone. The interval is made on a scale on which it stays between 0 and 1.",
+        formula: "S = Π(1 − d ÷ n);  V = Σd ÷ (n × (n − d));  S^exp(±z·√V ÷ ln S)",
+        source: "Kaplan and Meier 1958; Greenwood 1926; Kalbfleisch and Prentice 1980",
+    },
+    Method {
+        id: "greenwood",
+        title: "Two such curves beside each other",
+        words: "Arms have different people, so that their variances add. Ratios are taken on the logarithmic scale.",
+        formula: "exp( ln(S₁ ÷ S₂) ± z·√(V₁ + V₂) );  S₁ − S₂ ± z·√(S₁²V₁ + S₂²V₂)",
+        source: "Greenwood 1926; Klein and Moeschberger 2003, ch. 7",
+    },
+    Method {
+        id: "restricted_mean",
+        title: "Mean days up to a horizon",
+        words: "The area A under the curve; the variance adds up what each step moves of the area to its right.",
+        formula: "A ± z·√( Σ(area right of the step)² × d ÷ (n × (n − d)) )",
+        source: "Irwin 1949; Klein and Moeschberger 2003, 4.5",
+    },
+    Method {
+        id: "brookmeyer_crowley",
+        title: "The day by which it has happened to half",
+        words: "The first day on which the curve is at or below a half; the limits are the days on which its own limits are.",
+        formula: "the least t with S(t) ≤ ½",
+        source: "Brookmeyer and Crowley 1982",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \

@@ -40,6 +40,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "lists.html",
     "catalogue.html",
     "candidate.html",
+    "loyalty.html",
     "watch.html",
     "findings.html",
     "limits.html",

@@ -18,6 +18,7 @@ use super::inequality::{Unequal, inequality};
 use super::items::{Items, items};
 use super::limits::{Limits, limits};
 use super::lists::{ListGroup, lists};
+use super::loyalty::{LoyaltyView, loyalty};
 use super::methods::{Method, used};
 use super::parity::{Parity, parity};
 use super::prices::{PriceGroup, prices};
@@ -78,6 +79,7 @@ pub struct Page<'a> {
     pub unequal: Unequal<'a>,
     pub watch: Option<Watch<'a>>,
     pub candidate: Option<CandidateView<'a>>,
+    pub loyalty: Option<LoyaltyView<'a>>,
     pub quality: Vec<Row<'a, EvidenceQuality>>,
     pub not_evaluated: Vec<Unanswered<'a>>,
     pub limits: Limits<'a>,
@@ -252,6 +254,7 @@ impl<'a> Page<'a> {
             unequal: inequality(record, &states),
             watch: Some(watch(record, &states)).filter(|all| !all.is_empty()),
             candidate: candidate(record, &states),
+            loyalty: loyalty(record, &states),
             quality: rows(
                 record,
                 &states,
@@ -322,6 +325,9 @@ pub fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Mix(_) => ("what the log is made of", Some(Step::MonitorContinuously)),
         Fact::Drift(_) => ("drift of what the log is made of", Some(Step::MonitorContinuously)),
         Fact::Trend(_) => ("trends over audits", Some(Step::MonitorContinuously)),
+        Fact::Loyalty(_) => ("comparisons of loyalty", Some(Step::MonitorContinuously)),
+        Fact::LoyaltyBalance(_) => ("what is sold at once beside what lasts", Some(Step::MonitorContinuously)),
+        Fact::SampleRatio(_) => ("how people were dealt out to arms", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
         Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),
     }

@@ -1,0 +1,376 @@
+//! `loyalty`: whether people stay, come back and buy again under a strategy, beside a holdout.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::measured::Number;
+use super::{FactKind, attributes};
+use crate::findings::Evidence;
+use crate::manifest;
+use crate::replay::loyalty::{Cell, Found, MEANS, Segment};
+use crate::replay::segments::is_known;
+use crate::stats::survival::{self, Survival, kaplan_meier};
+use crate::stats::{ClusterSums, Interval, Moved, benjamini_hochberg, moved, ratio_mean, share};
+
+/// Points that a curve is told at.
+const POINTS: u64 = 12;
+
+/// One measure of one arm, over everybody or one segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Loyalty {
+    /// The arm: a strategy, or a value of the column that says it.
+    pub strategy: String,
+    /// The arm it is compared with.
+    pub holdout: String,
+    /// `early_revenue`, `early_order_value`, `lifetime_value`, `repeat_rate`, `retention`, `days_retained`,
+    /// `time_to_next_order` or `net_promoter_score`.
+    pub measure: String,
+    /// The attribute that makes the segment, e.g. `{age_band: 65+}`; empty for everybody.
+    pub segment: BTreeMap<String, String>,
+    pub comparison: Comparison,
+    /// The side on which people, and the shop, are worse off: `high` for the time to the next order, else `low`.
+    pub harm: String,
+    /// Whether it tells what pays at once (`early_revenue`, `early_order_value`) or what lasts.
+    pub lasting: bool,
+    /// The span that it is measured over, e.g. `90 days`.
+    pub horizon: String,
+    /// People of the arm and segment; null when withheld.
+    pub people: Option<u64>,
+    /// Those of them whom the measure is about; null when withheld.
+    pub subjects: Option<u64>,
+    /// Share of those whom the measure could be about who were not seen for the whole span; of curves, of those who left it
+    /// unobserved before its end. Null for means over orders or answers, and when withheld.
+    pub censored_share: Option<f64>,
+    /// Answers over people asked; null for other measures, or where the evidence does not say who did not answer.
+    pub response_rate: Option<f64>,
+    /// Money in the currency of the outcomes, a share, days, or −1 to 1 (`net_promoter_score`).
+    pub value: Option<Interval>,
+    /// The same of the holdout.
+    pub holdout_value: Option<Interval>,
+    /// `value` over `holdout_value`; null unless compared, of `time_to_next_order` and of `net_promoter_score`.
+    pub ratio: Option<Interval>,
+    /// `value` minus `holdout_value`; null unless compared.
+    pub difference: Option<Interval>,
+    /// Two-sided, of the null hypothesis that there is no difference.
+    pub p_value: Option<f64>,
+    /// Benjamini-Hochberg adjusted within all comparisons of this measure.
+    pub q_value: Option<f64>,
+    /// The p-value that people were dealt out to the arms as meant.
+    pub srm_p: Option<f64>,
+    /// Why nothing is compared, in words.
+    pub reason: Option<String>,
+    /// The share of people still there over time, of `retention`; empty for other measures and when withheld.
+    pub curve: Vec<Point>,
+    /// Whether fewer than `min_cell` people are measured, so that the numbers are withheld.
+    pub suppressed: bool,
+    /// Whether counts are withheld so that a suppressed sibling cannot be worked out.
+    pub counts_withheld: bool,
+}
+
+/// A point of a curve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// Days since the start.
+    pub day: u64,
+    /// Share of people who are still there.
+    pub share: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// What became of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    Compared,
+    /// It is the holdout.
+    Holdout,
+    /// People were not dealt out as meant, so that arms differ in who is in them.
+    Refused,
+    /// The attribute is not known.
+    Unknown,
+    Suppressed,
+    /// Nothing to compare with, or nothing varies.
+    Undefined,
+}
+
+impl FactKind for Loyalty {
+    const NAME: &'static str = "loyalty";
+    const DOC: &'static str = include_str!("loyalty.md");
+    const MEASURES: &'static [&'static str] = &[
+        "early_revenue",
+        "early_order_value",
+        "lifetime_value",
+        "repeat_rate",
+        "retention",
+        "days_retained",
+        "time_to_next_order",
+        "net_promoter_score",
+    ];
+    const NEEDS_LOG: bool = false;
+
+    fn identity(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("strategy", self.strategy.clone()),
+            ("holdout", self.holdout.clone()),
+            ("measure", self.measure.clone()),
+            ("segment", attributes(&self.segment)),
+        ])
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let told = |of: &Interval| format!("{:.4} ({:.4} to {:.4})", of.estimate, of.low, of.high);
+        let mut evidence = vec![Evidence::value("holdout", self.holdout.clone())];
+        evidence.extend(self.value.as_ref().map(|value| Evidence::value("value", told(value))));
+        evidence.extend(self.holdout_value.as_ref().map(|value| Evidence::value("value of the holdout", told(value))));
+        evidence.extend(self.censored_share.map(|of| Evidence::value("not seen to the end", format!("{of:.4}"))));
+        evidence
+    }
+
+    fn numbers(&self, _: f64) -> Vec<Number> {
+        let (measure, number) =
+            if self.ratio.is_some() { ("ratio", &self.ratio) } else { ("difference", &self.difference) };
+        Number::stated(measure, &self.harm, number)
+    }
+}
+
+/// Who is compared, and whether that is fair.
+pub struct Arms<'a> {
+    pub found: &'a Found,
+    pub loyalty: &'a manifest::Loyalty,
+    pub settings: &'a manifest::Measure,
+    pub srm_p: Option<f64>,
+    /// Why nothing may be compared.
+    pub refused: Option<String>,
+}
+
+/// Compares every arm with the holdout, measure by measure.
+pub fn measure(arms: &Arms<'_>) -> Vec<Loyalty> {
+    let mut facts = Vec::new();
+    for id in Loyalty::MEASURES {
+        if !arms.tells(id) {
+            continue;
+        }
+        let mut family: Vec<Loyalty> = arms.found.cells.keys().flat_map(|arm| arms.of_arm(id, arm)).collect();
+        let compared: Vec<usize> = (0..family.len()).filter(|&i| family[i].p_value.is_some()).collect();
+        let p: Vec<f64> = compared.iter().filter_map(|&i| family[i].p_value).collect();
+        for (&index, q) in compared.iter().zip(benjamini_hochberg(&p)) {
+            family[index].q_value = Some(q);
+        }
+        facts.extend(family);
+    }
+    facts
+}
+
+/// What a cell says of one measure.
+struct Of<'a> {
+    subjects: u64,
+    value: Option<Interval>,
+    censored_share: Option<f64>,
+    number: Kind<'a>,
+}
+
+enum Kind<'a> {
+    Mean(&'a ClusterSums),
+    Share(&'a ClusterSums),
+    /// −1 to 1: a ratio says nothing.
+    Score(&'a ClusterSums),
+    Retention(Survival),
+    Days(Survival),
+    Median,
+}
+
+#[derive(Default)]
+struct Pair {
+    ratio: Option<Interval>,
+    difference: Option<Interval>,
+    p_value: Option<f64>,
+}
+
+impl Arms<'_> {
+    fn tells(&self, id: &str) -> bool {
+        let told = self.found.told;
+        match MEANS.iter().find(|mean| mean.id == id) {
+            Some(mean) => told.tells(mean),
+            None if id == "time_to_next_order" => told.orders,
+            None => told.leaving(),
+        }
+    }
+
+    fn of<'a>(&self, id: &str, cell: &'a Cell) -> Of<'a> {
+        let (level, horizon) = (self.settings.level, self.loyalty.horizon_days());
+        let lost = |curve: &Survival, days: &[survival::Day]| {
+            let lost: u64 = days.iter().filter(|of| of.day < horizon).map(|of| of.censored).sum();
+            (curve.people > 0).then(|| lost as f64 / curve.people as f64)
+        };
+        if let Some(sums) = cell.means.get(id) {
+            let share = id == "repeat_rate";
+            let value = match share {
+                true => share::interval(sums, level),
+                false => sums.mean().and_then(|mean| mean.interval(level)),
+            };
+            let number = match id {
+                "repeat_rate" => Kind::Share(sums),
+                "net_promoter_score" => Kind::Score(sums),
+                _ => Kind::Mean(sums),
+            };
+            let orderers: u64 = cell.next.iter().map(|day| day.events + day.censored).sum();
+            let whole = match id {
+                "early_revenue" | "lifetime_value" => cell.people,
+                "repeat_rate" => orderers,
+                _ => 0,
+            };
+            let censored_share = (whole > 0).then(|| whole.saturating_sub(sums.clusters) as f64 / whole as f64);
+            return Of { subjects: sums.clusters, value, censored_share, number };
+        }
+        let days = if id == "time_to_next_order" { &cell.next } else { &cell.gone };
+        let curve = kaplan_meier(days);
+        let (subjects, censored_share) = (curve.people, lost(&curve, days));
+        let (value, number) = match id {
+            "retention" => (curve.share(horizon, level), Kind::Retention(curve)),
+            "days_retained" => (curve.restricted_mean(horizon, level), Kind::Days(curve)),
+            _ => (curve.median(level), Kind::Median),
+        };
+        Of { subjects, value, censored_share, number }
+    }
+
+    fn pair(&self, a: &Of<'_>, b: &Of<'_>) -> Pair {
+        let (level, horizon) = (self.settings.level, self.loyalty.horizon_days());
+        let both = a.value.as_ref().zip(b.value.as_ref());
+        let apart = || both.and_then(|(a, b)| moved(b, a));
+        match (&a.number, &b.number) {
+            (Kind::Mean(x), Kind::Mean(y)) | (Kind::Score(x), Kind::Score(y)) => {
+                let means = x.mean().zip(y.mean());
+                let ratio = means.and_then(|(a, b)| ratio_mean::ratio(&a, &b, level));
+                Pair {
+                    ratio: ratio.filter(|_| matches!(a.number, Kind::Mean(_))),
+                    difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
+                    p_value: means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)),
+                }
+            }
+            (Kind::Share(a), Kind::Share(b)) => Pair {
+                ratio: share::ratio(a, b, level),
+                difference: share::difference(a, b, level),
+                p_value: share::p_value(a, b),
+            },
+            (Kind::Retention(x), Kind::Retention(y)) => match survival::shares(x, y, horizon, level) {
+                Some(of) => Pair { ratio: Some(of.ratio), difference: Some(of.difference), p_value: Some(of.p_value) },
+                None => from_limits(both, apart()),
+            },
+            (Kind::Days(x), Kind::Days(y)) => match survival::restricted_means(x, y, horizon, level) {
+                Some(of) => Pair { ratio: Some(of.ratio), difference: Some(of.difference), p_value: Some(of.p_value) },
+                None => Pair::default(),
+            },
+            _ => {
+                let of = apart();
+                let p_value = of.as_ref().map(|of| of.p_value);
+                Pair { ratio: None, difference: of.map(|of| of.difference), p_value }
+            }
+        }
+    }
+
+    fn of_arm(&self, id: &str, arm: &str) -> Vec<Loyalty> {
+        let Some(cells) = self.found.cells.get(arm) else { return Vec::new() };
+        let holdout = self.found.cells.get(&self.loyalty.holdout.value);
+        let few = |of: &Of<'_>| of.subjects < self.settings.min_cell;
+        let measured: BTreeMap<&Segment, Of<'_>> = cells.iter().map(|(of, cell)| (of, self.of(id, cell))).collect();
+        let mut facts = Vec::new();
+        for (segment, cell) in cells {
+            let Some(of) = measured.get(segment) else { continue };
+            let hidden = few(of);
+            let other = holdout.and_then(|cells| cells.get(segment)).map(|cell| self.of(id, cell));
+            let other = other.filter(|of| !few(of));
+            let known = segment.as_ref().is_none_or(|(_, value)| is_known(value));
+            let is_holdout = arm == self.loyalty.holdout.value;
+            let fair = !hidden && known && !is_holdout && self.refused.is_none();
+            let pair = other.as_ref().filter(|_| fair).map(|other| self.pair(of, other)).unwrap_or_default();
+            let comparison = match () {
+                () if hidden => Comparison::Suppressed,
+                () if !known => Comparison::Unknown,
+                () if is_holdout => Comparison::Holdout,
+                () if self.refused.is_some() => Comparison::Refused,
+                () if pair.p_value.is_none() => Comparison::Undefined,
+                () => Comparison::Compared,
+            };
+            let counts = !hidden && !self.withheld(segment, &measured);
+            let asked = id == "net_promoter_score" && self.found.told.silence && cell.asked > 0 && counts;
+            facts.push(Loyalty {
+                strategy: arm.to_owned(),
+                holdout: self.loyalty.holdout.value.clone(),
+                measure: id.to_owned(),
+                segment: segment.iter().cloned().collect(),
+                comparison,
+                harm: if id == "time_to_next_order" { "high" } else { "low" }.to_owned(),
+                lasting: !id.starts_with("early_"),
+                horizon: crate::duration(self.span(id)),
+                people: counts.then_some(cell.people),
+                subjects: counts.then_some(of.subjects),
+                censored_share: of.censored_share.filter(|_| counts),
+                response_rate: asked.then(|| cell.answered as f64 / cell.asked as f64),
+                value: of.value.clone().filter(|_| !hidden),
+                holdout_value: other.as_ref().and_then(|other| other.value.clone()).filter(|_| !hidden),
+                ratio: pair.ratio,
+                difference: pair.difference,
+                p_value: pair.p_value,
+                q_value: None,
+                srm_p: self.srm_p,
+                reason: self.refused.clone().filter(|_| comparison == Comparison::Refused),
+                curve: match &of.number {
+                    Kind::Retention(curve) if !hidden => self.points(curve),
+                    _ => Vec::new(),
+                },
+                suppressed: hidden,
+                counts_withheld: !hidden && !counts,
+            });
+        }
+        facts
+    }
+
+    /// One hidden count is the total less the others: then the smallest shown count of the attribute is withheld with it.
+    fn withheld(&self, segment: &Segment, measured: &BTreeMap<&Segment, Of<'_>>) -> bool {
+        let Some((attribute, _)) = segment else { return false };
+        let siblings = || measured.iter().filter(|(of, _)| of.as_ref().is_some_and(|(name, _)| name == attribute));
+        let small = |of: &Of<'_>| of.subjects < self.settings.min_cell;
+        let lone = siblings().filter(|(_, of)| small(of)).count() == 1;
+        let least = siblings().filter(|(_, of)| !small(of)).min_by_key(|(of, cell)| (cell.subjects, **of));
+        lone && least.is_some_and(|(of, _)| *of == segment)
+    }
+
+    /// Seconds that a measure looks at.
+    fn span(&self, id: &str) -> f64 {
+        let span = match id {
+            "early_revenue" | "early_order_value" => self.loyalty.soon,
+            "repeat_rate" => self.loyalty.repeat_within,
+            _ => self.loyalty.horizon,
+        };
+        span.as_secs_f64()
+    }
+
+    /// The curve at a few days, as far as `min_cell` people are still seen.
+    fn points(&self, curve: &Survival) -> Vec<Point> {
+        let horizon = self.loyalty.horizon_days();
+        let days = (0..=POINTS).map(|nth| horizon * nth / POINTS);
+        let mut days: Vec<u64> = days.filter(|day| curve.at_risk(*day) >= self.settings.min_cell).collect();
+        days.dedup();
+        let point = |day: u64| {
+            let Interval { estimate, low, high, .. } = curve.share(day, self.settings.level)?;
+            Some(Point { day, share: estimate, low, high })
+        };
+        days.into_iter().filter_map(point).collect()
+    }
+}
+
+/// Where nobody, or everybody, of a side is gone, from the limits of both: wider than need be, never narrower.
+fn from_limits(both: Option<(&Interval, &Interval)>, apart: Option<Moved>) -> Pair {
+    let ratio = both.filter(|(_, b)| b.low > 0.0).map(|(a, b)| Interval {
+        estimate: a.estimate / b.estimate,
+        low: a.low / b.high,
+        high: a.high / b.low,
+        level: a.level,
+        method: "mover".to_owned(),
+    });
+    let p_value = apart.as_ref().map(|of| of.p_value);
+    Pair { ratio, difference: apart.map(|of| of.difference), p_value }
+}
