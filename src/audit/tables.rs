@@ -76,9 +76,7 @@ impl Tables {
                 | Role::Prompts
                 | Role::History
                 | Role::Candidate
-                | Role::Outcomes => {
-                    BTreeSet::new()
-                }
+                | Role::Outcomes => BTreeSet::new(),
             };
             let loader = Loader {
                 engine,

@@ -130,12 +130,12 @@ impl Profile {
             return true;
         }
         match (column.name, column.kind) {
-            ("propensity", _) => self.most(self.shares),
+            ("propensity", _) | (_, Kind::Probability) => self.most(self.shares),
             ("jurisdiction", _) => self.most(self.countries),
             ("strategy", _) => !self.is_time() && self.few().is_some(),
             ("subject_id" | "item_id" | "linked_id", _) => self.times.texts == 0,
             (_, Kind::Flag) => self.most(self.flags),
-            (_, Kind::Count) => self.most(self.counts),
+            (_, Kind::Count | Kind::Points(_)) => self.most(self.counts),
             (_, Kind::Number | Kind::Money) => self.most(self.numbers),
             (_, Kind::Time) => self.is_time(),
             (_, Kind::Date) => self.most(self.times.texts),

@@ -14,9 +14,9 @@ pub mod html;
 pub mod in_toto;
 pub mod json;
 pub mod junit;
+mod loyalty_charts;
 pub mod markdown;
 pub mod openmetrics;
-mod loyalty_charts;
 mod page;
 mod prose;
 #[cfg(test)]

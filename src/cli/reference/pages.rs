@@ -85,6 +85,8 @@ fn holds(kind: Kind) -> String {
         Kind::Date => "a day like `2010-02-28`".into(),
         Kind::Flag => "0 or 1, true or false, yes or no".into(),
         Kind::Number => "a number".into(),
+        Kind::Probability => "a number from 0 to 1".into(),
+        Kind::Points(most) => format!("a whole number from 0 to {most}"),
         Kind::Money => "an amount in the log's currency, to four decimals".into(),
         Kind::Count => "a whole number from 0".into(),
         Kind::List => "texts, separated by `list_separator` (default `|`) in CSV".replace('|', "\\|"),
