@@ -71,8 +71,7 @@ pub async fn find(paths: &[PathBuf], from: &Path) -> Result<Found> {
     files.dedup_by(|a, b| a.0 == b.0);
     let mut found = Found::default();
     if files.len() > MOST_FILES {
-        let rest = files.len() - MOST_FILES;
-        found.unused.push(("…".into(), format!("{rest} more files: only the first {MOST_FILES} were looked at")));
+        found.unused.push(("…".into(), format!("there are more files: only {MOST_FILES} were looked at")));
         files.truncate(MOST_FILES);
     }
     let mut tables = Vec::new();

@@ -6,6 +6,7 @@ use tera::{Context, Kwargs, State, Tera, Value};
 
 use super::prose::Brief;
 use super::text;
+use crate::decisions::ledger::Verb;
 use crate::error::Result;
 use crate::playbook::Verdict;
 use crate::record::Record;
@@ -73,6 +74,7 @@ fn engine(brief: Brief, templates: &Templates) -> Result<Tera> {
     tera.register_filter("figure", |value: &str, _: Kwargs, _: &State| text::figure(value));
     tera.register_filter("initial", |text: &str, _: Kwargs, _: &State| initial(text));
     tera.register_filter("words", |name: &str, _: Kwargs, _: &State| name.replace(['_', '-'], " "));
+    tera.register_filter("decided", |name: &str, _: Kwargs, _: &State| decided(name));
     tera.register_filter("gap", |name: &str, _: Kwargs, _: &State| gap(name));
     tera.register_filter("role", |name: &str, _: Kwargs, _: &State| role(name));
     let (keys, brief) = (Arc::new(brief.clone()), Arc::new(brief));
@@ -92,6 +94,13 @@ fn initial(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// What was decided, by its name in the record.
+fn decided(name: &str) -> String {
+    let known = [Verb::Accept, Verb::AcceptWithConditions, Verb::Reject];
+    let of = known.into_iter().find(|verb| serde_json::to_value(verb).is_ok_and(|value| value == name));
+    of.map_or_else(|| name.replace('_', " "), |verb| verb.words().to_owned())
 }
 
 /// Why the consent of a decision could not be judged.

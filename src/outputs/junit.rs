@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::ci::{counted, is_open_failure, place, set_aside};
+use super::ci::{counted, inside, is_open_failure, place, set_aside};
 use super::text::escape;
 use crate::error::Result;
 use crate::findings::{Disposition, Finding};
@@ -72,7 +72,10 @@ fn suite(record: &Record, number: usize, step: &StepResult) -> (String, Counts) 
                 let (message, severity) = (attribute(&told), attribute(rule.severity.label()));
                 let _ = write!(cases, ">\n      <failure message={message} type={severity}>");
                 for finding in findings {
-                    let at = place(record, finding).map(|at| format!("{}:{}, ", at.path, at.line));
+                    let at = place(record, finding).map(|at| {
+                        let path = inside(record, at.path).unwrap_or_else(|| at.path.to_owned());
+                        format!("{path}:{}, ", at.line)
+                    });
                     let line = format!("{} ({}{})", finding.message, at.unwrap_or_default(), finding.fingerprint);
                     let _ = writeln!(cases, "{}", content(&line));
                 }

@@ -8,7 +8,7 @@ use super::summary::{Group, by_reason, groups};
 use super::terminal::symbol;
 use super::text::{clean, count, day, period};
 use crate::decisions::baseline::{Earlier, Gone};
-use crate::decisions::waivers::WaiverState;
+use crate::decisions::waivers::{WaiverResult, WaiverState};
 use crate::error::Result;
 use crate::findings::{Disposition, Finding, State};
 use crate::playbook::{Severity, Step, Verdict};
@@ -192,12 +192,18 @@ fn folded(record: &Record) -> String {
     let lines: Vec<String> = undecided.iter().map(|(rule, n)| format!("- {}: {n}", code(rule))).collect();
     let all: usize = undecided.iter().map(|(_, n)| n).sum();
     section(format!("{} that the evidence does not decide", counted(all, "finding")), &lines);
-    for kind in [Disposition::Waived, Disposition::Baseline] {
-        let rules = by_rule(&|finding| finding.disposition == kind);
-        let lines: Vec<String> = rules.iter().map(|(rule, n)| format!("- {}: {n}", code(rule))).collect();
-        let all: usize = rules.iter().map(|(_, n)| n).sum();
-        section(format!("{} {}", counted(all, "finding"), set_aside(kind)), &lines);
-    }
+    let count_of = |kind| record.findings.iter().filter(|finding| finding.disposition == kind).count();
+    let waivers = record.waivers.iter().filter(|waiver| waiver.state == WaiverState::Applied);
+    let told = |waiver: &WaiverResult| {
+        let WaiverResult { rule, findings, expires, owner, reason, .. } = waiver;
+        let until = text(&format!("until {expires}, {owner} answers for it: {reason}"));
+        format!("- {}: {} {until}", code(rule), findings.len())
+    };
+    let title = |kind| format!("{} {}", counted(count_of(kind), "finding"), set_aside(kind));
+    section(title(Disposition::Waived), &waivers.map(told).collect::<Vec<_>>());
+    let known = by_rule(&|finding| finding.disposition == Disposition::Baseline);
+    let lines: Vec<String> = known.iter().map(|(rule, n)| format!("- {}: {n}", code(rule))).collect();
+    section(title(Disposition::Baseline), &lines);
     if let Some(baseline) = &record.baseline {
         let told = |gone: &Gone| {
             let about: Vec<String> = gone.about.iter().map(|(name, value)| format!("{name} {value}")).collect();

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::facts::{Fact, attributes, judged::Judged};
 use crate::findings::State;
 use crate::playbook::Verdict;
-use crate::record::{GateStatus, Record};
+use crate::record::{EvidenceFile, GateStatus, Record};
 use crate::stats::Interval;
 
 const GATE: [(GateStatus, &str); 3] = [
@@ -180,7 +180,8 @@ fn outcomes(page: &mut Page, record: &Record) {
 }
 
 fn evidence(page: &mut Page, record: &Record) {
-    let families: [(&str, &str, fn(&crate::record::EvidenceFile) -> Option<u64>); 2] = [
+    type Rows = fn(&EvidenceFile) -> Option<u64>;
+    let families: [(&str, &str, Rows); 2] = [
         ("probity_evidence_rows", "Rows of a table of evidence, rejected ones included.", |file| file.rows),
         ("probity_evidence_rejected_rows", "Rows of a table of evidence that could not be read.", |file| file.rejected),
     ];

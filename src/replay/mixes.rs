@@ -245,13 +245,13 @@ async fn choose_edges(engine: &Engine, number: &Number, impressions: u64) -> Res
     let part = if buckets < 256 { format!(" FILTER (WHERE bucket < '{buckets:02x}')") } else { String::new() };
     let deciles: Vec<String> =
         (1..10).map(|nth| format!("min(v) FILTER (WHERE upto * 10 >= total * {nth}) AS edge{nth}")).collect();
-    // Nulls are counted as 0 and not left out: a condition on rows would be pushed into the scan, where the number of a row
-    // within its Parquet file, by which rejected rows are known, is not there yet.
+    // What does not count is counted as 0 and left out afterwards: a condition on rows would be pushed into the scan, where
+    // the number of a row within its Parquet file, by which rejected rows are known, is not there yet.
     let rows = engine
         .rows(&format!(
             "SELECT {} FROM (SELECT v, sum(n) OVER (ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto, \
              sum(n) OVER () AS total FROM (SELECT {value} AS v, count({value}){part} AS n FROM shown \
-             GROUP BY {value}))",
+             GROUP BY {value} HAVING count({value}){part} > 0))",
             deciles.join(", ")
         ))
         .await?;

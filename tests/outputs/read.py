@@ -66,7 +66,9 @@ def sarif(path, expressions):
     tool = glob.glob(str(READERS / "node_modules/@microsoft/sarif-multitool-*/Sarif.Multitool"))[0]
     told = path.parent / "validation.json"
     run = lambda *arguments: subprocess.run([tool, *arguments], capture_output=True, text=True, check=False)
-    said = run("validate", str(path), "--rule-kind", "Sarif;Ghas", "--output", str(told), "--log", "ForceOverwrite")
+    # On a busy machine its own limit is passed, and what it writes then ends amid a line.
+    patient = ["--timeout-in-seconds", "900"]
+    said = run("validate", str(path), "--rule-kind", "Sarif;Ghas", "--output", str(told), "--log", "ForceOverwrite", *patient)
     if not told.exists():
         raise SystemExit(said.stdout + said.stderr)
     faults = []

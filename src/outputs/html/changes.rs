@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::conclusion::{Worst, told};
-use super::view::{Row, States, rows};
+use super::view::{MANY, Row, States, rows};
 use crate::decisions::baseline::{Earlier, Gone};
 use crate::facts::change::{Change, Direction, Since};
 use crate::facts::{Fact, attributes};
@@ -31,6 +31,8 @@ pub struct Changes<'a> {
     pub groups: Vec<Group<'a>>,
     /// Numbers that surely moved, for the worse first.
     pub numbers: Vec<Moved<'a>>,
+    /// Further ones.
+    pub more: Vec<Moved<'a>>,
     /// All others.
     pub folded: Vec<Moved<'a>>,
 }
@@ -120,8 +122,9 @@ fn beside<'a>(
             groups.push(Group { title, all: total, shown, folded });
         }
     }
-    let (numbers, folded) = numbers(record, states, kind);
-    Changes { id, title, path, since, counts, told: false, groups, numbers, folded }
+    let (mut numbers, folded) = numbers(record, states, kind);
+    let more = numbers.split_off(numbers.len().min(MANY));
+    Changes { id, title, path, since, counts, told: false, groups, numbers, more, folded }
 }
 
 /// Findings of now, the worst first, then those that are gone.
