@@ -242,14 +242,16 @@ pub fn bin_place(edges: &[f64], name: &str) -> usize {
 async fn choose_edges(engine: &Engine, number: &Number, impressions: u64) -> Result<Vec<f64>> {
     let value = number.value;
     let buckets = (ENOUGH.saturating_mul(256) / impressions.max(1)).clamp(1, 256);
-    let part = if buckets < 256 { format!(" WHERE bucket < '{buckets:02x}'") } else { String::new() };
+    let part = if buckets < 256 { format!(" FILTER (WHERE bucket < '{buckets:02x}')") } else { String::new() };
     let deciles: Vec<String> =
         (1..10).map(|nth| format!("min(v) FILTER (WHERE upto * 10 >= total * {nth}) AS edge{nth}")).collect();
+    // What does not count is counted as 0 and left out afterwards: a condition on rows would be pushed into the scan, where
+    // the number of a row within its Parquet file, by which rejected rows are known, is not there yet.
     let rows = engine
         .rows(&format!(
             "SELECT {} FROM (SELECT v, sum(n) OVER (ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto, \
-             sum(n) OVER () AS total FROM (SELECT {value} AS v, count({value}) AS n FROM shown{part} GROUP BY {value} \
-             HAVING count({value}) > 0))",
+             sum(n) OVER () AS total FROM (SELECT {value} AS v, count({value}){part} AS n FROM shown \
+             GROUP BY {value} HAVING count({value}){part} > 0))",
             deciles.join(", ")
         ))
         .await?;
