@@ -65,7 +65,7 @@ fn people(seed: u64, count: u64, eager: Arm, plain: Arm) -> Vec<Person> {
     }
     let person = |nth: u64| {
         // Dealt out in turns, so that arms are of one size.
-        let (arm, of) = if nth % 2 == 0 { ("eager", eager) } else { ("plain", plain) };
+        let (arm, of) = if nth.is_multiple_of(2) { ("eager", eager) } else { ("plain", plain) };
         let start = draw.below(140);
         let (mut day, mut orders) = (start, Vec::new());
         loop {
