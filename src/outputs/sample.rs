@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+mod candidates;
 mod conditions;
 mod facts;
 mod items;
