@@ -156,6 +156,26 @@ fn rows_that_cannot_be_read_are_rejected_by_their_number() {
     assert_eq!(run.rejected(), ["log.parquet:481: repeats an earlier row with the same item and position"]);
 }
 
+/// A plan that looks at some rows only must not lose the numbers by which rejected ones are left out.
+#[test]
+fn measures_of_some_rows_do_without_the_rejected_ones() {
+    let measured = |rows: &[Impression]| {
+        let audit = Audit::new().with("log.parquet", impressions(rows)).max_rejected("0.01");
+        let audit = audit.source("path: log.parquet\n    columns: { relevant: clicked }");
+        let metrics = "  min_cell: 10\n  metrics: [click, ndcg]\n  cutoff: 2\n";
+        let run = audit.replacing("audit.yaml", "  min_cell: 10\n", metrics).run();
+        let record = run.record();
+        let facts = record["facts"].as_array().expect("facts").iter();
+        (run.rejected().len(), facts.filter(|fact| fact["metric"] == "ndcg@2").cloned().collect())
+    };
+    let twice: Vec<Impression> = log().into_iter().chain([log()[3].clone()]).collect();
+    let (none, expected): (usize, Vec<serde_json::Value>) = measured(&log());
+    let (one, found) = measured(&twice);
+    assert_eq!((none, one), (0, 1));
+    assert!(expected.iter().any(|fact| fact["comparison"] == "compared"), "{expected:?}");
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn list_columns_hold_the_items_of_a_decision() {
     let rows = log();
