@@ -17,20 +17,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{NaiveDate, SecondsFormat, Utc};
 
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
 use crate::evidence::table::Reject;
+use crate::facts::Fact;
+use crate::manifest::Manifest;
 use crate::playbook::Severity;
 use crate::progress::Progress;
 use crate::record::{Record, Run, SCHEMA_VERSION, Tool};
 use crate::replay::consent::{self, Matter, Tallies};
 use crate::replay::log::{self, Log};
+use crate::replay::segments::Segments;
+use crate::replay::selection;
+use crate::replay::shapes::Shapes;
 use crate::replay::static_joins::StaticJoin;
 use crate::replay::uses::{self, AskedUse, Need};
-use crate::rules;
+use crate::rules::{self, AuditContext, LoadedPack};
 
 use declared::Declared;
 use measure::measure;
@@ -69,13 +74,7 @@ pub struct Audit {
 /// Audits what `manifest` describes.
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
-    let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
-    let mut declared = Declared::read(manifest, options.baseline.as_deref(), &engine).await?;
-    let tables = Tables::read(&engine, &declared, options.scope, &options.progress).await?;
-    let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
-    let as_of = declared.as_of(replayed.log.as_ref());
-    let mut facts = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
-    facts.extend(declared.memory.beside(&facts, declared.manifest.value.measure.level, as_of));
+    let Measured { declared, tables, replayed, as_of, facts, .. } = Measured::read(manifest, options).await?;
     options.progress.start("judging", 0);
     let context = declared.context(as_of);
     let mut judgement = rules::judge(&declared.packs, &facts, &context, replayed.log.is_some())?;
@@ -108,6 +107,67 @@ pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     options.progress.finish();
     let lineage = declared.lineage.into_iter().flat_map(|lineage| lineage.table.rejects);
     Ok(Audit { record, rejects: tables.rejects().into_iter().chain(lineage).collect() })
+}
+
+/// What an audit rests on: evidence that was read, replayed and measured, before anything is judged.
+pub struct Measured {
+    /// Facts of every kind, in the order of the record.
+    pub facts: Vec<Fact>,
+    /// Who belongs to which segment; none without a log.
+    pub segments: Option<Segments>,
+    engine: Engine,
+    declared: Declared,
+    tables: Tables,
+    replayed: Replayed,
+    as_of: Option<NaiveDate>,
+}
+
+impl Measured {
+    /// Reads, replays and measures what `manifest` describes.
+    pub async fn read(manifest: &Path, options: &Options) -> Result<Self> {
+        let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
+        let mut declared = Declared::read(manifest, options.baseline.as_deref(), &engine).await?;
+        let tables = Tables::read(&engine, &declared, options.scope, &options.progress).await?;
+        let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
+        let as_of = declared.as_of(replayed.log.as_ref());
+        let (mut facts, segments) = measure(&engine, &declared, &tables, &replayed, as_of, options.scope).await?;
+        facts.extend(declared.memory.beside(&facts, declared.manifest.value.measure.level, as_of));
+        Ok(Self { engine, facts, segments, declared, tables, replayed, as_of })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.declared.manifest.value
+    }
+
+    pub fn packs(&self) -> &[LoadedPack] {
+        &self.declared.packs
+    }
+
+    /// What rules see as `audit`.
+    pub fn context(&self) -> AuditContext {
+        self.declared.context(self.as_of)
+    }
+
+    /// How many decisions the log holds; none without a log.
+    pub fn decisions(&self) -> Option<u64> {
+        self.replayed.log.as_ref().map(|log| log.decisions.values().sum())
+    }
+
+    /// The shapes of the outcomes that segments are compared by.
+    pub async fn shapes(&self) -> Result<Shapes> {
+        match &self.segments {
+            Some(segments) => bias::shapes(&self.engine, &self.declared, &self.tables, segments).await,
+            None => Ok(Shapes::new()),
+        }
+    }
+
+    /// Who was selected, table by table.
+    pub async fn selections(&self) -> Result<Vec<selection::Table>> {
+        match &self.segments {
+            Some(segments) => bias::selection_tables(&self.engine, &self.declared, &self.tables, segments).await,
+            None => Ok(Vec::new()),
+        }
+    }
 }
 
 /// The folder of a file as seen from the current one; none when it lies outside.

@@ -23,8 +23,9 @@
 //!
 //! Below all of them: [`stats`] (no word of the domain), [`metrics`] (the outcomes that can be compared), [`scan`] (what
 //! personal data looks like), [`playbook`] (the seven steps, verdicts, severities), [`yaml`], [`error`]. On top: [`cli`].
-//! Beside them: [`init`], a first manifest for one's own files, and [`simulate`], a shop with a known truth. Imports run
-//! down this list only.
+//! Beside them: [`init`], a first manifest for one's own files, [`simulate`], a shop with a known truth, and [`power`], what
+//! an audit of a log could see at all, which uses [`audit`] and all that is above it but the outputs. Imports run down
+//! this list only.
 
 pub mod audit;
 pub mod cli;
@@ -39,6 +40,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod outputs;
 pub mod playbook;
+pub mod power;
 pub mod progress;
 pub mod record;
 pub mod replay;

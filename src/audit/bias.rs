@@ -12,7 +12,7 @@ use crate::evidence::columns::Role;
 use crate::facts::conditional_parity::{self, Conditional};
 use crate::facts::{Fact, catalogue_use, inequality, list_parity, outcome_parity, price_parity, selection, subgroup};
 use crate::manifest::{Manifest, Measure, Metric, SelectionOutcome, Unit};
-use crate::metrics::{Per, Scale};
+use crate::metrics::{self, Per, Scale};
 use crate::replay::catalogue;
 use crate::replay::inequality as spreads;
 use crate::replay::lists;
@@ -20,6 +20,7 @@ use crate::replay::outcomes::{self, Question};
 use crate::replay::prices;
 use crate::replay::segments::{self, Home, Segments};
 use crate::replay::selection as selections;
+use crate::replay::shapes::{self, Shapes};
 use crate::replay::strata;
 use crate::yaml::Document;
 
@@ -61,22 +62,54 @@ pub(super) async fn bias_facts(
 
 async fn outcomes(engine: &Engine, declared: &Declared, tables: &Tables, segments: &Segments) -> Result<Vec<Fact>> {
     let measure = &declared.manifest.value.measure;
-    let metrics = tables.metrics(measure);
-    let attributes: Vec<&str> = segments.attributes.keys().map(String::as_str).collect();
-    let within: Vec<String> = measure.within.iter().map(|at| at.value.clone()).collect();
-    let question = Question {
-        unit: measure.unit,
-        metrics: &metrics,
-        attributes: &attributes,
-        depth: usize::from(measure.intersections),
-        within: &within,
-        cutoff: measure.cutoff,
-        places: places(tables, measure),
-    };
-    let cells = outcomes::cells(engine, &question).await?;
+    let cells = outcomes::cells(engine, &Asked::of(declared, tables, segments).question()).await?;
     let parity = outcome_parity::measure(&cells, segments, measure).into_iter().map(Fact::OutcomeParity);
     let subgroups = subgroup::measure(&cells, measure).into_iter().map(Fact::Subgroup);
     Ok(parity.chain(subgroups).collect())
+}
+
+/// What is asked of outcomes.
+struct Asked<'a> {
+    measure: &'a Measure,
+    metrics: Vec<&'static metrics::Metric>,
+    attributes: Vec<&'a str>,
+    within: Vec<String>,
+    places: Option<u32>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(declared: &'a Declared, tables: &Tables, segments: &'a Segments) -> Self {
+        let measure = &declared.manifest.value.measure;
+        Self {
+            measure,
+            metrics: tables.metrics(measure),
+            attributes: segments.attributes.keys().map(String::as_str).collect(),
+            within: measure.within.iter().map(|at| at.value.clone()).collect(),
+            places: places(tables, measure),
+        }
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question {
+            unit: self.measure.unit,
+            metrics: &self.metrics,
+            attributes: &self.attributes,
+            depth: usize::from(self.measure.intersections),
+            within: &self.within,
+            cutoff: self.measure.cutoff,
+            places: self.places,
+        }
+    }
+}
+
+/// The shapes of all outcomes that are compared.
+pub(super) async fn shapes(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<Shapes> {
+    shapes::of_outcomes(engine, &Asked::of(declared, tables, segments).question()).await
 }
 
 /// The places that stand in for what was selected.
@@ -120,6 +153,17 @@ async fn selected(
     tables: &Tables,
     segments: &Segments,
 ) -> Result<impl Iterator<Item = Fact>> {
+    let found = selection_tables(engine, declared, tables, segments).await?;
+    Ok(selection::measure(&found, segments, &declared.manifest.value.measure).into_iter().map(Fact::Selection))
+}
+
+/// Who was selected, table by table.
+pub(super) async fn selection_tables(
+    engine: &Engine,
+    declared: &Declared,
+    tables: &Tables,
+    segments: &Segments,
+) -> Result<Vec<selections::Table>> {
     let measure = &declared.manifest.value.measure;
     let wanted = measure.selection.outcome.as_ref().map(|at| at.value);
     let has = |outcome: &SelectionOutcome| tables.has(Role::Recommendations, outcome.id());
@@ -133,8 +177,7 @@ async fn selected(
         of = segments.attributes.keys().map(|attribute| vec![attribute.clone()]).collect();
     }
     let question = selections::Question { unit: measure.unit, outcomes: &outcomes, tables: &of };
-    let found = selections::tables(engine, &question).await?;
-    Ok(selection::measure(&found, segments, measure).into_iter().map(Fact::Selection))
+    selections::tables(engine, &question).await
 }
 
 /// Needs a price in the log, or of items.

@@ -18,9 +18,10 @@ use crate::evidence::consent_policy::Policies;
 use crate::facts::evidence_quality::Coverage;
 use crate::facts::{Fact, coverage, data_use, evidence_quality, field, join, purpose};
 use crate::replay::log::Log;
+use crate::replay::segments::Segments;
 use crate::replay::uses::Use;
 
-/// All facts, in the order of their kinds.
+/// All facts, in the order of their kinds, and who belongs to which segment.
 pub(super) async fn measure(
     engine: &Engine,
     declared: &Declared,
@@ -28,7 +29,7 @@ pub(super) async fn measure(
     replayed: &Replayed,
     as_of: Option<NaiveDate>,
     scope: Scope,
-) -> Result<Vec<Fact>> {
+) -> Result<(Vec<Fact>, Option<Segments>)> {
     let manifest = &declared.manifest.value;
     let log = replayed.log.as_ref();
     let mut facts = Vec::new();
@@ -84,7 +85,7 @@ pub(super) async fn measure(
         let mixes = mix_facts(engine, declared, tables, log, segments, declared.memory.mixes()).await?;
         facts.extend(mixes.into_iter().map(Fact::Mix));
     }
-    Ok(facts)
+    Ok((facts, segments))
 }
 
 async fn quality_facts(

@@ -20,6 +20,7 @@ mod history;
 mod init;
 mod man;
 mod policy;
+mod power;
 mod reference;
 mod report;
 mod schema;
@@ -39,6 +40,7 @@ enum Command {
     Init(init::Args),
     Audit(audit::Args),
     Check(check::Args),
+    Power(power::Args),
     Report(report::Args),
     Diff(diff::Args),
     Baseline(baseline::Args),
@@ -99,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Init(args) => init::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Check(args) => check::run(args),
+        Command::Power(args) => power::run(args),
         Command::Report(args) => report::run(args),
         Command::Diff(args) => diff::run(&args),
         Command::Baseline(args) => baseline::run(args),

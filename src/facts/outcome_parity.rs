@@ -153,6 +153,27 @@ pub fn measure(cells: &[Cell], segments: &Segments, measure: &Measure) -> Vec<Ou
     facts
 }
 
+impl OutcomeParity {
+    /// The same comparison with other numbers in it: what it would be if segment and reference had these sums. Besides the
+    /// ratio only what `wanted` names is worked out, and q is left to whoever knows the other comparisons.
+    pub fn with(&self, cell: &Cell, reference: &Cell, measure: &Measure, wanted: impl Fn(&str) -> bool) -> Self {
+        let p_wanted = ["p_value", "q_value", "p_holm"].iter().any(|name| wanted(name));
+        let pair = Pair::wanted(cell, reference, measure, |name| wanted(name) || (name == "p_value" && p_wanted));
+        Self {
+            comparison: if pair.ratio.is_some() { Comparison::Compared } else { Comparison::Undefined },
+            rate: if wanted("rate") { rate_of(cell, measure) } else { None },
+            reference_rate: if wanted("reference_rate") { rate_of(reference, measure) } else { None },
+            ratio: pair.ratio,
+            difference: pair.difference,
+            p_value: pair.p_value,
+            p_equivalence: pair.p_equivalence,
+            q_value: None,
+            p_holm: None,
+            ..self.clone()
+        }
+    }
+}
+
 /// The attribute of a segment that has one.
 fn attribute(cell: &Cell) -> &str {
     cell.segment.keys().next().map(String::as_str).unwrap_or_default()

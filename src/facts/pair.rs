@@ -50,28 +50,36 @@ pub(super) struct Pair {
 
 impl Pair {
     pub fn of(a: &Cell, b: &Cell, measure: &Measure) -> Self {
+        Self::wanted(a, b, measure, |_| true)
+    }
+
+    /// As [`Pair::of`], without what nobody asks for: the ratio, and of the others those that `wanted` names.
+    pub fn wanted(a: &Cell, b: &Cell, measure: &Measure, wanted: impl Fn(&str) -> bool) -> Self {
         let (level, bound) = (measure.level, measure.decide_at);
         let (low, high) = (bound.min(bound.recip()), bound.max(bound.recip()));
-        let alike = |a: &ClusterSums, b: &ClusterSums| ratio_mean::equivalence_p(&a.mean()?, &b.mean()?, low, high);
+        let (difference, p_value, equivalence) = (wanted("difference"), wanted("p_value"), wanted("p_equivalence"));
+        let alike = |a: &ClusterSums, b: &ClusterSums| {
+            if equivalence { ratio_mean::equivalence_p(&a.mean()?, &b.mean()?, low, high) } else { None }
+        };
         match (reading(a, measure), reading(b, measure)) {
             (Reading::Rows(a), Reading::Rows(b)) => Self {
                 ratio: proportion::katz(a, b, level),
-                difference: proportion::newcombe(a, b, level),
+                difference: proportion::newcombe(a, b, level).filter(|_| difference),
                 p_value: proportion::z_test(a, b),
-                p_equivalence: proportion::katz_equivalence_p(a, b, low, high),
+                p_equivalence: proportion::katz_equivalence_p(a, b, low, high).filter(|_| equivalence),
             },
             (Reading::Shares(a), Reading::Shares(b)) => Self {
                 ratio: share::ratio(&a, &b, level),
-                difference: share::difference(&a, &b, level),
-                p_value: cautious(share::p_value(&a, &b), &a, &b),
+                difference: if difference { share::difference(&a, &b, level) } else { None },
+                p_value: if p_value { cautious(share::p_value(&a, &b), &a, &b) } else { None },
                 p_equivalence: alike(&a, &b),
             },
             (Reading::Means(a) | Reading::Amounts(a), Reading::Means(b) | Reading::Amounts(b)) => {
                 let means = a.mean().zip(b.mean());
                 Self {
                     ratio: means.and_then(|(a, b)| ratio_mean::ratio(&a, &b, level)),
-                    difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
-                    p_value: cautious(means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)), &a, &b),
+                    difference: means.filter(|_| difference).and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
+                    p_value: cautious(means.filter(|_| p_value).and_then(|(a, b)| ratio_mean::p_value(&a, &b)), &a, &b),
                     p_equivalence: alike(&a, &b),
                 }
             }

@@ -25,6 +25,7 @@ pub mod rankings;
 pub mod reidentification;
 pub mod segments;
 pub mod selection;
+pub mod shapes;
 pub mod static_joins;
 pub mod strata;
 pub mod uses;

@@ -45,31 +45,8 @@ pub struct Question<'a> {
 /// Sums every metric by strategy and segment; and for single attributes again within each value of each `within` column.
 pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
-    if question.attributes.is_empty() {
-        return Ok(cells);
-    }
-    let of = |per: fn(Per) -> bool| -> Vec<&'static Metric> {
-        question.metrics.iter().copied().filter(|metric| per(metric.per)).collect()
-    };
-    let rows = of(|per| matches!(per, Per::Impression | Per::Decision | Per::Subject));
-    if !rows.is_empty() {
-        let depth = question.depth;
-        add(engine, question, &rows, &question.per_unit(&rows, None), None, depth, &mut cells).await?;
-    }
-    // Only an impression has a position or a place.
-    let single = of(|per| per == Per::Impression);
-    for within in question.within.iter().filter(|_| !single.is_empty()) {
-        add(engine, question, &single, &question.per_unit(&single, Some(within)), Some(within), 1, &mut cells).await?;
-    }
-    let lists = of(|per| per == Per::List);
-    if !lists.is_empty() {
-        let most = engine.rows("SELECT max(impressions) AS n FROM decisions").await?.count("n", 0);
-        engine.small_table("ideal", ideal(most)?)?;
-        add(engine, question, &lists, &question.per_subject(&lists), None, question.depth, &mut cells).await?;
-    }
-    let exposure = of(|per| per == Per::AllDecisions);
-    if !exposure.is_empty() {
-        add(engine, question, &exposure, from_decisions(), None, question.depth, &mut cells).await?;
+    for part in parts(engine, question).await? {
+        add(engine, question, &part, &mut cells).await?;
     }
     let order = |cell: &Cell| METRICS.iter().position(|metric| metric.id == cell.metric.id);
     cells.sort_by_cached_key(|cell| {
@@ -80,17 +57,55 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
     Ok(cells)
 }
 
-/// Adds up what `per_unit` has by strategy and segment.
-async fn add(
-    engine: &Engine,
-    question: &Question<'_>,
-    metrics: &[&'static Metric],
-    per_unit: &str,
-    within: Option<&String>,
+/// Metrics that one plan sums.
+pub(super) struct Part {
+    pub metrics: Vec<&'static Metric>,
+    /// Per unit with its attributes: for every metric `{id}_n`, `{id}_y` and `{id}_k`.
+    pub per_unit: String,
+    /// The column within whose values it is counted.
+    pub within: Option<String>,
+    /// Attributes that a segment may combine.
     depth: usize,
-    cells: &mut Vec<Cell>,
-) -> Result<()> {
-    let rows = engine.rows(&question.by_segment(metrics, per_unit, depth)).await?;
+}
+
+/// What is summed, by what it is summed per.
+pub(super) async fn parts(engine: &Engine, question: &Question<'_>) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    if question.attributes.is_empty() {
+        return Ok(parts);
+    }
+    let of = |per: fn(Per) -> bool| -> Vec<&'static Metric> {
+        question.metrics.iter().copied().filter(|metric| per(metric.per)).collect()
+    };
+    let mut add = |metrics: &[&'static Metric], per_unit: String, within: Option<&String>, depth: usize| {
+        parts.push(Part { metrics: metrics.to_vec(), per_unit, within: within.cloned(), depth });
+    };
+    let rows = of(|per| matches!(per, Per::Impression | Per::Decision | Per::Subject));
+    if !rows.is_empty() {
+        add(&rows, question.per_unit(&rows, None), None, question.depth);
+    }
+    // Only an impression has a position or a place.
+    let single = of(|per| per == Per::Impression);
+    for within in question.within.iter().filter(|_| !single.is_empty()) {
+        add(&single, question.per_unit(&single, Some(within)), Some(within), 1);
+    }
+    let lists = of(|per| per == Per::List);
+    if !lists.is_empty() {
+        let most = engine.rows("SELECT max(impressions) AS n FROM decisions").await?.count("n", 0);
+        engine.small_table("ideal", ideal(most)?)?;
+        add(&lists, question.per_subject(&lists), None, question.depth);
+    }
+    let exposure = of(|per| per == Per::AllDecisions);
+    if !exposure.is_empty() {
+        add(&exposure, from_decisions().to_owned(), None, question.depth);
+    }
+    Ok(parts)
+}
+
+/// Adds up a part by strategy and segment.
+async fn add(engine: &Engine, question: &Question<'_>, part: &Part, cells: &mut Vec<Cell>) -> Result<()> {
+    let (metrics, within) = (&part.metrics, part.within.as_ref());
+    let rows = engine.rows(&question.by_segment(metrics, &part.per_unit, part.depth)).await?;
     for row in 0..rows.len() {
         let text = |column: &str| rows.text(column, row).map(str::to_owned);
         let attributes = question.attributes.iter();

@@ -59,6 +59,11 @@ impl Condition {
         Ok(Self { expression, reads })
     }
 
+    /// Whether it reads this field of the fact, or part of it.
+    pub fn reads(&self, field: &str) -> bool {
+        self.reads.iter().any(|path| path.first().is_some_and(|name| name == field))
+    }
+
     /// Asks the condition of a fact. `context` holds the roots, made by [`value`].
     pub fn ask(&self, context: &Context, fact: &Value) -> Result<Answer, ExecutionError> {
         match context.resolve(&self.expression) {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cel::{Context, Env};
+use cel::{Context, Env, ExecutionError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::condition::{self, Answer, Condition};
+use super::condition::{self, Answer};
 use super::load::{Judge, LoadedPack, LoadedRule};
 use super::missing;
 use super::template::Template;
@@ -152,16 +152,12 @@ impl<'a> Bench<'a> {
 
     /// Asks one rule of the fact at `index`.
     pub fn decide(&self, pack: &LoadedPack, rule: &LoadedRule, judge: &Judge, index: usize) -> Result<Decision> {
-        let mut context = Context::with_env(self.env.clone());
-        context.add_variable_from_value("fact", self.cel[index].clone());
-        context.add_variable_from_value("audit", self.audit_cel.clone());
         let params: serde_json::Map<String, Value> = rule.params.clone().into_iter().collect();
-        context.add_variable_from_value("params", condition::value(&Value::Object(params)));
-        let ask = |condition: &Condition| {
-            condition.ask(&context, &self.json[index]).map_err(|error| {
-                Error::Internal(format!("rule `{}` on {}: {error}", *rule.rule.id, describe(&self.facts[index])))
-            })
-        };
+        let params = condition::value(&Value::Object(params));
+        let context = context(&self.env, self.cel[index].clone(), self.audit_cel.clone(), params);
+        let said = judge.ask(&context, &self.json[index]).map_err(|error| {
+            Error::Internal(format!("rule `{}` on {}: {error}", *rule.rule.id, describe(&self.facts[index])))
+        })?;
         let write = |template: &Template| {
             template.render(&self.json[index], &rule.params, &self.audit).map_err(|error| {
                 let message = format!("rule `{}` cannot word {}: {error}", *rule.rule.id, describe(&self.facts[index]));
@@ -170,33 +166,17 @@ impl<'a> Bench<'a> {
             })
         };
         let reasoned = |verdict, reason| Ok(Decision { verdict, reason, message: None, plain: None });
-
-        if let Some(applies) = &judge.applies {
-            match ask(applies)? {
-                Answer::Yes => {}
-                Answer::Unknown(reason) => return reasoned(Some(Verdict::NotEvidenced), Some(reason)),
-                Answer::No => {
-                    let reason =
-                        judge.where_reason.as_ref().map(write).transpose()?.filter(|reason| !reason.is_empty());
-                    return reasoned(reason.as_ref().map(|_| Verdict::NotApplicable), reason);
-                }
+        let verdict = match said {
+            Said::LeftOut => {
+                let reason = judge.where_reason.as_ref().map(write).transpose()?.filter(|reason| !reason.is_empty());
+                return reasoned(reason.as_ref().map(|_| Verdict::NotApplicable), reason);
             }
-        }
-        if let Some(evidenced) = &judge.evidenced_when {
-            let answer = ask(evidenced)?;
-            if answer != Answer::Yes {
+            Said::Unevidenced => {
                 let reason = judge.not_evidenced_reason.as_ref().map(write).transpose()?;
                 return reasoned(Some(Verdict::NotEvidenced), reason);
             }
-        }
-        let verdict = match ask(&judge.fail_when)? {
-            Answer::Yes => Verdict::Fail,
-            Answer::Unknown(reason) => return reasoned(Some(Verdict::NotEvidenced), Some(reason)),
-            Answer::No => match judge.pass_when.as_ref().map(ask).transpose()? {
-                None | Some(Answer::Yes) => Verdict::Pass,
-                Some(Answer::No) => Verdict::Inconclusive,
-                Some(Answer::Unknown(reason)) => return reasoned(Some(Verdict::NotEvidenced), Some(reason)),
-            },
+            Said::Unknown(reason) => return reasoned(Some(Verdict::NotEvidenced), Some(reason)),
+            Said::Verdict(verdict) => verdict,
         };
         let tells = matches!(verdict, Verdict::Fail | Verdict::Inconclusive);
         let message = if tells { Some(write(&judge.message)?) } else { None };
@@ -224,6 +204,53 @@ impl<'a> Bench<'a> {
             since_last_audit: None,
         }
     }
+}
+
+/// What the conditions of a rule say of a fact, before it is put into words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Said {
+    /// `where` is false.
+    LeftOut,
+    /// `evidenced_when` is not true.
+    Unevidenced,
+    /// What decides is not there; why.
+    Unknown(String),
+    /// Fail, pass or inconclusive.
+    Verdict(Verdict),
+}
+
+impl Judge {
+    pub fn ask(&self, context: &Context, fact: &Value) -> Result<Said, ExecutionError> {
+        match self.applies.as_ref().map(|applies| applies.ask(context, fact)).transpose()? {
+            None | Some(Answer::Yes) => {}
+            Some(Answer::No) => return Ok(Said::LeftOut),
+            Some(Answer::Unknown(reason)) => return Ok(Said::Unknown(reason)),
+        }
+        if let Some(evidenced) = &self.evidenced_when
+            && evidenced.ask(context, fact)? != Answer::Yes
+        {
+            return Ok(Said::Unevidenced);
+        }
+        match self.fail_when.ask(context, fact)? {
+            Answer::Yes => return Ok(Said::Verdict(Verdict::Fail)),
+            Answer::Unknown(reason) => return Ok(Said::Unknown(reason)),
+            Answer::No => {}
+        }
+        Ok(match self.pass_when.as_ref().map(|pass| pass.ask(context, fact)).transpose()? {
+            None | Some(Answer::Yes) => Said::Verdict(Verdict::Pass),
+            Some(Answer::No) => Said::Verdict(Verdict::Inconclusive),
+            Some(Answer::Unknown(reason)) => Said::Unknown(reason),
+        })
+    }
+}
+
+/// What conditions look at.
+pub(super) fn context(env: &Arc<Env>, fact: cel::Value, audit: cel::Value, params: cel::Value) -> Context<'static, 'static> {
+    let mut context = Context::with_env(env.clone());
+    context.add_variable_from_value("fact", fact);
+    context.add_variable_from_value("audit", audit);
+    context.add_variable_from_value("params", params);
+    context
 }
 
 /// How the facts of a rule came out.

@@ -2,7 +2,8 @@
 //!
 //! A pack is YAML ([`pack`]). [`load`](load::load) reads the packs a manifest names and type-checks every condition and
 //! text against the schema of the facts they look at, before any log is opened. [`judge`] asks every rule of every fact
-//! of its kind; [`verdict`] turns what they found into the gate. [`testing`] runs a pack's own tests.
+//! of its kind; [`verdict`] turns what they found into the gate. [`testing`] runs a pack's own tests, and [`trial`] asks what a
+//! rule would say of a fact that was not measured.
 
 pub mod builtin;
 mod check;
@@ -15,6 +16,7 @@ pub mod pack;
 mod place;
 mod template;
 pub mod testing;
+pub mod trial;
 mod types;
 
 pub use builtin::explain;

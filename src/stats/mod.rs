@@ -7,7 +7,7 @@
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
 //! tests: [`multiple`]. What another policy would have got: [`off_policy`]. How long it takes until
-//! something happens: [`survival`]. Whether people were dealt out as meant: [`allocation`].
+//! something happens: [`survival`]. Whether people were dealt out as meant: [`allocation`]. Seeded chance: [`draw`].
 //!
 //! Over time: that a number moved between two measurements ([`moved`]), or a distribution ([`drift`]); whether the newest
 //! value of a series is one of them ([`control`]); intervals that may be looked at again and again ([`sequence`]).
@@ -19,6 +19,7 @@ pub mod control;
 #[cfg(test)]
 mod coverage;
 pub mod decomposition;
+pub mod draw;
 pub mod drift;
 pub mod equivalence;
 pub mod inequality;

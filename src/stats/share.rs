@@ -40,14 +40,25 @@ pub fn interval(group: &ClusterSums, level: f64) -> Option<Interval> {
     }
 }
 
+/// Whether a group has an [`interval`], told without working it out.
+fn is_known(group: &ClusterSums) -> bool {
+    group.mean().is_some_and(|mean| {
+        let share = mean.estimate;
+        share == 0.0 || share == 1.0 || (0.0 < share && share < 1.0 && mean.variance > 0.0)
+    })
+}
+
 /// The difference a − b: [`ratio_mean::difference`], or from the limits of both when either shows no variation.
 ///
 /// None where [`interval`] is None for either.
 pub fn difference(a: &ClusterSums, b: &ClusterSums, level: f64) -> Option<Interval> {
-    let (one, other) = (interval(a, level)?, interval(b, level)?);
+    if !is_known(a) || !is_known(b) {
+        return None;
+    }
     if let Some(ordinary) = ratio_mean::difference(&a.mean()?, &b.mean()?, level) {
         return Some(ordinary);
     }
+    let (one, other) = (interval(a, level)?, interval(b, level)?);
     let estimate = one.estimate - other.estimate;
     let low = estimate - (one.estimate - one.low).hypot(other.high - other.estimate);
     let high = estimate + (one.high - one.estimate).hypot(other.estimate - other.low);
@@ -59,10 +70,13 @@ pub fn difference(a: &ClusterSums, b: &ClusterSums, level: f64) -> Option<Interv
 ///
 /// None where [`interval`] is None for either, or b's lower limit is 0: a ratio to nothing is undefined.
 pub fn ratio(a: &ClusterSums, b: &ClusterSums, level: f64) -> Option<Interval> {
-    let (one, other) = (interval(a, level)?, interval(b, level)?);
+    if !is_known(a) || !is_known(b) {
+        return None;
+    }
     if let Some(ordinary) = ratio_mean::ratio(&a.mean()?, &b.mean()?, level) {
         return Some(ordinary);
     }
+    let (one, other) = (interval(a, level)?, interval(b, level)?);
     if other.low <= 0.0 {
         return None;
     }
@@ -82,8 +96,9 @@ pub fn ratio(a: &ClusterSums, b: &ClusterSums, level: f64) -> Option<Interval> {
 ///
 /// None where [`difference`] is None.
 pub fn p_value(a: &ClusterSums, b: &ClusterSums) -> Option<f64> {
-    // Refuses what is no share.
-    difference(a, b, 0.5)?;
+    if !is_known(a) || !is_known(b) {
+        return None;
+    }
     if let Some(p) = ratio_mean::p_value(&a.mean()?, &b.mean()?) {
         return Some(p);
     }

@@ -1,0 +1,67 @@
+//! One rule asked again and again: what would it say of a fact if its numbers were others?
+
+use std::sync::Arc;
+
+use cel::Env;
+use serde_json::Value;
+
+use super::condition;
+use super::evaluate::{AuditContext, Said, context};
+use super::load::{Judge, LoadedPack, LoadedRule};
+use crate::error::{Error, Result};
+use crate::facts::Fact;
+use crate::playbook::Verdict;
+
+/// A rule on facts, ready to be asked. It says what [`judge`](super::judge) would, without the words of a finding.
+pub struct Trial<'a> {
+    /// The pack that the rule is of.
+    pub pack: &'a str,
+    pub rule: &'a LoadedRule,
+    judge: &'a Judge,
+    params: cel::Value,
+    audit: cel::Value,
+    env: Arc<Env>,
+}
+
+impl<'a> Trial<'a> {
+    /// Every rule that judges facts, in the order of the packs.
+    pub fn all(packs: &'a [LoadedPack], audit: &AuditContext) -> Result<Vec<Self>> {
+        let audit = serde_json::to_value(audit).map_err(|e| Error::Internal(format!("no JSON of an audit: {e}")))?;
+        let (audit, env) = (condition::value(&audit), Arc::new(Env::stdlib()));
+        let rules = packs.iter().flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
+        let trial = |(pack, rule): (&'a LoadedPack, &'a LoadedRule)| {
+            let params: serde_json::Map<String, Value> = rule.params.clone().into_iter().collect();
+            let params = condition::value(&Value::Object(params));
+            let judge = rule.judge.as_ref()?;
+            Some(Self { pack: &pack.id, rule, judge, params, audit: audit.clone(), env: env.clone() })
+        };
+        Ok(rules.filter_map(trial).collect())
+    }
+
+    /// The kind of fact that the rule judges.
+    pub fn kind(&self) -> &'static str {
+        self.judge.kind
+    }
+
+    /// Whether a condition of the rule reads this field of the fact, or part of it.
+    pub fn reads(&self, field: &str) -> bool {
+        let Judge { applies, evidenced_when, fail_when, pass_when, .. } = self.judge;
+        let conditions = applies.iter().chain(evidenced_when).chain([fail_when]).chain(pass_when);
+        conditions.into_iter().any(|condition| condition.reads(field))
+    }
+
+    /// The verdict on a fact of its kind: fail, pass or inconclusive; `None` where the rule leaves it out, or where it
+    /// lacks what decides.
+    ///
+    /// # Errors
+    /// A condition that fails while it runs although it was checked (a fault of the program).
+    pub fn ask(&self, fact: &Fact) -> Result<Option<Verdict>> {
+        let fault = |error: String| Error::Internal(format!("rule `{}` on a made fact: {error}", *self.rule.rule.id));
+        let json = serde_json::to_value(fact).map_err(|error| fault(error.to_string()))?;
+        let context = context(&self.env, condition::value(&json), self.audit.clone(), self.params.clone());
+        match self.judge.ask(&context, &json).map_err(|error| fault(error.to_string()))? {
+            Said::Verdict(verdict) => Ok(Some(verdict)),
+            Said::LeftOut | Said::Unevidenced | Said::Unknown(_) => Ok(None),
+        }
+    }
+}
