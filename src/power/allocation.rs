@@ -68,6 +68,10 @@ impl Number for Allocation<'_> {
         Some(self.own.arms[self.arm].people)
     }
 
+    fn of_people(&self) -> bool {
+        true
+    }
+
     /// Nobody comes to an arm on the way.
     fn most(&self) -> f64 {
         1.0

@@ -111,8 +111,10 @@ pub struct Difference {
     pub bound: f64,
     /// As it was measured.
     pub observed: Option<f64>,
-    /// People (or rows) that it was measured on; null when withheld.
+    /// Units of the segment that it was measured on; null when their number is withheld.
     pub units: Option<u64>,
+    /// What they are: `people` or `rows`.
+    pub unit: String,
     /// Null when not even `tried` would be seen.
     pub seen: Option<Seen>,
     /// The largest effect that was tried.
@@ -246,6 +248,7 @@ impl Search<'_> {
             bound: (bound * 1e6).round() / 1e6,
             observed: self.number.observed(),
             units: self.number.units(),
+            unit: if self.number.of_people() { "people" } else { "rows" }.to_owned(),
             seen,
             tried,
             units_to_pass,

@@ -16,8 +16,11 @@ pub(super) trait Number: Sync {
     /// As it was measured.
     fn observed(&self) -> Option<f64>;
 
-    /// The people (or rows) that it was measured on; none where their number is withheld.
+    /// The units of the segment that it was measured on; none where their number is withheld.
     fn units(&self) -> Option<u64>;
+
+    /// Whether its units are people, and not rows.
+    fn of_people(&self) -> bool;
 
     /// The largest size that can be made.
     fn most(&self) -> f64;

@@ -4,7 +4,7 @@ use super::number::{Family, Number, Plan, Samples};
 use super::population::{How, Population, Samples as Drawn};
 use crate::facts::outcome_parity::{Comparison, OutcomeParity};
 use crate::facts::{Fact, attributes};
-use crate::manifest::Measure;
+use crate::manifest::{Measure, Unit};
 use crate::metrics::{self, Metric, Scale};
 use crate::replay::outcomes::Cell;
 use crate::replay::shapes::{Of, Shapes};
@@ -106,7 +106,11 @@ impl Number for Outcome<'_> {
     }
 
     fn units(&self) -> Option<u64> {
-        if self.parity.unit == "subject" { self.parity.subjects } else { self.parity.impressions }
+        if self.of_people() { self.parity.subjects } else { self.parity.impressions }
+    }
+
+    fn of_people(&self) -> bool {
+        self.parity.unit == Unit::Subject.id()
     }
 
     fn most(&self) -> f64 {

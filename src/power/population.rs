@@ -4,6 +4,8 @@
 //! the rows it had and an outcome of a wanted rate. Each unit of chance is drawn once and kept for all rates, so that a
 //! sample in which more is lost never shows less of a loss by luck.
 
+use std::cell::OnceCell;
+
 use crate::replay::shapes::Group;
 use crate::stats::ClusterSums;
 use crate::stats::draw::Draws;
@@ -77,12 +79,14 @@ pub struct Samples<'a> {
 }
 
 enum Drawn {
-    Each(Vec<Sample>),
+    /// Each when it is first asked for.
+    Each { seed: (u64, u64), most: f64, samples: Vec<OnceCell<Sample>> },
     /// Two standard normal numbers each.
     Normal(Vec<(f64, f64)>),
 }
 
 /// The units of one sample.
+#[derive(Clone)]
 struct Sample {
     /// With the outcomes that they had.
     own: Sums,
@@ -90,6 +94,7 @@ struct Sample {
     steps: Vec<Step>,
 }
 
+#[derive(Clone)]
 struct Step {
     rate: f64,
     y: f64,
@@ -122,11 +127,11 @@ impl Population {
     pub fn samples(&self, seed: (u64, u64), many: usize, most: f64, scale: f64) -> Samples<'_> {
         let counted = matches!(self.how, How::Thinned | How::Repeated);
         let carrying = scale * self.whole.y * self.whole.y / self.whole.yy.max(f64::MIN_POSITIVE);
-        let draw = |nth: usize| Draws::new(seed.0, (seed.1 << 24) + nth as u64);
         let drawn = if counted && carrying >= MANY {
+            let draw = |nth| stream(seed, nth);
             Drawn::Normal((0..many).map(draw).map(|mut draws| (draws.normal(), draws.normal())).collect())
         } else {
-            Drawn::Each((0..many).map(draw).map(|draws| self.sample(draws, most, scale)).collect())
+            Drawn::Each { seed, most, samples: vec![OnceCell::new(); many] }
         };
         Samples { of: self, scale, drawn }
     }
@@ -207,11 +212,21 @@ impl Population {
     }
 }
 
+/// The chance of one sample.
+fn stream(seed: (u64, u64), nth: usize) -> Draws {
+    Draws::new(seed.0, (seed.1 << 24) + nth as u64)
+}
+
 impl Samples<'_> {
+    fn sample(&self, nth: usize) -> Option<&Sample> {
+        let Drawn::Each { seed, most, samples } = &self.drawn else { return None };
+        Some(samples.get(nth)?.get_or_init(|| self.of.sample(stream(*seed, nth), *most, self.scale)))
+    }
+
     /// The sums of a sample with the outcomes that it had.
     pub fn own(&self, nth: usize) -> ClusterSums {
         match &self.drawn {
-            Drawn::Each(samples) => samples[nth].own.clusters(),
+            Drawn::Each { .. } => self.sample(nth).map(|sample| sample.own.clusters()).unwrap_or_default(),
             Drawn::Normal(_) => self.sums(nth, self.of.rate()),
         }
     }
@@ -219,7 +234,7 @@ impl Samples<'_> {
     /// The sums of a sample at a rate.
     pub fn sums(&self, nth: usize, rate: f64) -> ClusterSums {
         match &self.drawn {
-            Drawn::Each(samples) => self.of.at(&samples[nth], rate).clusters(),
+            Drawn::Each { .. } => self.sample(nth).map(|sample| self.of.at(sample, rate).clusters()).unwrap_or_default(),
             Drawn::Normal(drawn) => {
                 let Moments { sums, var_n, var_y, cov } = self.of.moments(rate, self.scale);
                 let (z, other) = drawn[nth];

@@ -15,8 +15,8 @@ const STEPS: f64 = 100.0;
 /// Sizes below 1 from which the search starts. Where next to nothing is left of a small segment's outcome, its interval can
 /// be wider than where some is, so that the largest loss need not be the easiest to see.
 const LOSSES: [u32; 5] = [0, 10, 25, 50, 70];
-/// A segment is made at most so many times as large, or as small, in half doublings.
-const DOUBLINGS: i32 = 14;
+/// A segment is made at most so many times as large, or as small, in half doublings: 32 times.
+const DOUBLINGS: i32 = 10;
 
 /// On which side of 1 a rule looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
@@ -84,12 +84,11 @@ impl Search<'_> {
         let largest = if side == Side::AtMost { 1.0 } else { end };
         let samples = self.number.samples(&plan, largest, 1.0);
         let size = |step: u32| f64::from(step) / STEPS;
-        let fails_at = |step: u32| {
-            self.share(|nth| Ok(self.trial.ask(&samples.fact(nth, size(step)))? == Some(Verdict::Fail)))
-        };
+        let fails = |nth, step| Ok(self.trial.ask(&samples.fact(nth, size(step)))? == Some(Verdict::Fail));
+        let often = |step: u32| self.often(|nth| fails(nth, step));
         let mut caught = None;
         for &end in &ends {
-            if fails_at(end)?.0 {
+            if often(end)? {
                 caught = Some(end);
                 break;
             }
@@ -100,9 +99,10 @@ impl Search<'_> {
         let mut missed = STEPS as u32;
         while caught.abs_diff(missed) > 1 {
             let middle = (caught + missed) / 2;
-            if fails_at(middle)?.0 { caught = middle } else { missed = middle }
+            if often(middle)? { caught = middle } else { missed = middle }
         }
-        let share = self.whole(|nth| Ok(self.trial.ask(&samples.fact(nth, size(caught)))? == Some(Verdict::Fail)))?;
+        let all = self.sampling.simulations;
+        let share = self.count(0..all, &|nth| fails(nth, caught))? as f64 / all as f64;
         Ok(Found { side, bound: holds, seen: Some(self.seen(size(caught), share)), tried: size(ends[0]) })
     }
 
@@ -110,7 +110,7 @@ impl Search<'_> {
         Seen { size, probability: share, error: self.sampling.error(share) }
     }
 
-    /// How many units a segment that is treated alike takes to pass as often as is asked, to two digits, the reference as it
+    /// How many units a segment that is treated alike takes to pass as often as is asked, within a tenth or so, the reference as it
     /// is; none when the rule never passes, or no size that is tried suffices.
     pub fn units_to_pass(&self) -> Result<Option<u64>> {
         let passes = |fact| Ok::<bool, crate::error::Error>(self.trial.ask(&fact)? == Some(Verdict::Pass));
@@ -122,7 +122,7 @@ impl Search<'_> {
         let plan = Plan { seed: self.sampling.seed, stream: self.stream, many: self.sampling.simulations, reads: &reads };
         let suffices = |times: f64| {
             let samples = self.number.samples(&plan, 1.0, times);
-            Ok::<bool, crate::error::Error>(self.share(|nth| passes(samples.fact(nth, 1.0)))?.0)
+            self.often(|nth| passes(samples.fact(nth, 1.0)))
         };
         let times = |half_doublings: f64| (half_doublings / 2.0).exp2();
         let (mut few, mut enough) = (-DOUBLINGS, DOUBLINGS);
@@ -134,27 +134,24 @@ impl Search<'_> {
             if suffices(times(f64::from(middle)))? { enough = middle } else { few = middle }
         }
         let (mut few, mut enough) = (f64::from(few), f64::from(enough));
-        for _ in 0..3 {
+        for _ in 0..2 {
             let middle = (few + enough) / 2.0;
             if suffices(times(middle))? { enough = middle } else { few = middle }
         }
         Ok(Some(two_digits(units as f64 * times(enough))))
     }
 
-    /// Whether the share of samples is what is asked, and that share; of the first samples where they leave no doubt.
-    fn share(&self, is: impl Fn(usize) -> Result<bool>) -> Result<(bool, f64)> {
-        let (target, first) = (self.sampling.power, FIRST.min(self.sampling.simulations));
-        let share = self.count(0..first, &is)? as f64 / first as f64;
-        if (share - target).abs() > DOUBT * (target * (1.0 - target) / first as f64).sqrt() {
-            return Ok((share >= target, share));
+    /// Whether it is so in the wanted share of samples; of the first ones only where they leave no doubt.
+    fn often(&self, is: impl Fn(usize) -> Result<bool>) -> Result<bool> {
+        let Sampling { power, simulations, .. } = *self.sampling;
+        let first = FIRST.min(simulations);
+        let count = self.count(0..first, &is)?;
+        let off = (count as f64 / first as f64 - power).abs();
+        if off > DOUBT * (power * (1.0 - power) / first as f64).sqrt() {
+            return Ok(count as f64 >= power * first as f64);
         }
-        let share = self.whole(is)?;
-        Ok((share >= target, share))
-    }
-
-    fn whole(&self, is: impl Fn(usize) -> Result<bool>) -> Result<f64> {
-        let all = self.sampling.simulations;
-        Ok(self.count(0..all, &is)? as f64 / all as f64)
+        let rest = self.count(first..simulations, &is)?;
+        Ok((count + rest) as f64 >= power * simulations as f64)
     }
 
     fn count(&self, samples: std::ops::Range<usize>, is: &impl Fn(usize) -> Result<bool>) -> Result<usize> {

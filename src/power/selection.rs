@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::number::{Family, Number, Plan, Samples};
 use crate::facts::selection::{self, Selection, Standing};
 use crate::facts::{Fact, attributes};
-use crate::manifest::Measure;
+use crate::manifest::{Measure, Unit};
 use crate::replay::segments::{Segments, is_known};
 use crate::replay::selection::Table;
 use crate::stats::Interval;
@@ -84,6 +84,10 @@ impl Number for Selected<'_> {
 
     fn units(&self) -> Option<u64> {
         self.own.applicants
+    }
+
+    fn of_people(&self) -> bool {
+        self.own.unit == Unit::Subject.id()
     }
 
     /// No category is selected more often than the most selected one.

@@ -60,7 +60,7 @@ fn difference(of: &Difference) -> String {
         None => format!("nothing would be seen, not even {}", number(of.tried)),
     };
     let observed = of.observed.map(|of| format!("observed {}", number(of)));
-    let units = of.units.map(|units| format!("{units} people"));
+    let units = of.units.map(|units| format!("{units} {}", of.unit));
     let pass = of.units_to_pass.map(|units| format!("{units} would show that there is none"));
     let parts: Vec<String> = observed.into_iter().chain(units).chain(pass).collect();
     format!("    {}: {seen} ({})\n", of.says, parts.join("; "))
@@ -68,12 +68,11 @@ fn difference(of: &Difference) -> String {
 
 fn decisions(of: &Decisions) -> String {
     let seen = match &of.seen {
-        Some(seen) if seen.size == 1.0 => "1 of them would be seen".to_owned(),
-        Some(seen) => format!("{} of them would be seen", seen.size),
+        Some(seen) => format!("{} of them would be seen {} of the time", seen.size, percent(seen.probability)),
         None => "not even all of them would be seen".to_owned(),
     };
     let hidden = why_hidden(&of.hidden).map(|why| format!("; unseen {}: {why}", percent(of.hidden.share)));
-    format!("    {}: {seen} ({} decisions{})\n", of.says, of.hidden.events, hidden.unwrap_or_default())
+    format!("    {}: {seen} ({} decisions in the log{})\n", of.says, of.hidden.events, hidden.unwrap_or_default())
 }
 
 /// To two digits after the point, or more where those say nothing.

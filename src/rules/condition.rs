@@ -5,7 +5,7 @@
 //! `fact.x == null` becomes `!has(fact.x)`. Dividing by zero is an error for decimal numbers too: infinity would pass a
 //! lower bound. A condition that stays undecided answers [`Answer::Unknown`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::{Context, ExecutionError, Program};
@@ -59,9 +59,11 @@ impl Condition {
         Ok(Self { expression, reads })
     }
 
-    /// Whether it reads this field of the fact, or part of it.
-    pub fn reads(&self, field: &str) -> bool {
-        self.reads.iter().any(|path| path.first().is_some_and(|name| name == field))
+    /// The fields of the fact that it looks at, those included that it only tests for null; `None` when it looks at the
+    /// fact as a whole, or that cannot be told.
+    pub fn fields(&self) -> Option<BTreeSet<&str>> {
+        let mut fields = BTreeSet::new();
+        looks_at(&self.expression, &mut fields).then_some(fields)
     }
 
     /// Asks the condition of a fact. `context` holds the roots, made by [`value`].
@@ -159,6 +161,19 @@ fn collect(expr: &IdedExpr, reads: &mut Vec<Vec<String>>) {
     }
     if tested_for_null(&expr.expr).is_none() {
         children(expr).into_iter().for_each(|child| collect(child, reads));
+    }
+}
+
+/// Adds the fields of the fact that an expression looks at; false when it looks at the fact as a whole.
+fn looks_at<'e>(expr: &'e IdedExpr, fields: &mut BTreeSet<&'e str>) -> bool {
+    match &expr.expr {
+        Expr::Select(select) if matches!(&select.operand.expr, Expr::Ident(name) if name == "fact") => {
+            fields.insert(select.field.as_str());
+            true
+        }
+        Expr::Ident(name) => name != "fact",
+        Expr::Map(_) | Expr::Struct(_) => false,
+        _ => children(expr).into_iter().all(|child| looks_at(child, fields)),
     }
 }
 

@@ -1,11 +1,12 @@
 //! One rule asked again and again: what would it say of a fact if its numbers were others?
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cel::Env;
 use serde_json::Value;
 
-use super::condition;
+use super::condition::{self, Condition};
 use super::evaluate::{AuditContext, Said, context};
 use super::load::{Judge, LoadedPack, LoadedRule};
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ pub struct Trial<'a> {
     pub pack: &'a str,
     pub rule: &'a LoadedRule,
     judge: &'a Judge,
+    /// The fields of a fact that its conditions look at; `None` when that cannot be told.
+    fields: Option<BTreeSet<&'a str>>,
     params: cel::Value,
     audit: cel::Value,
     env: Arc<Env>,
@@ -33,7 +36,11 @@ impl<'a> Trial<'a> {
             let params: serde_json::Map<String, Value> = rule.params.clone().into_iter().collect();
             let params = condition::value(&Value::Object(params));
             let judge = rule.judge.as_ref()?;
-            Some(Self { pack: &pack.id, rule, judge, params, audit: audit.clone(), env: env.clone() })
+            let Judge { applies, evidenced_when, fail_when, pass_when, .. } = judge;
+            let conditions = applies.iter().chain(evidenced_when).chain([fail_when]).chain(pass_when);
+            let fields: Option<Vec<_>> = conditions.map(Condition::fields).collect();
+            let fields = fields.map(|fields| fields.into_iter().flatten().collect());
+            Some(Self { pack: &pack.id, rule, judge, fields, params, audit: audit.clone(), env: env.clone() })
         };
         Ok(rules.filter_map(trial).collect())
     }
@@ -43,11 +50,9 @@ impl<'a> Trial<'a> {
         self.judge.kind
     }
 
-    /// Whether a condition of the rule reads this field of the fact, or part of it.
+    /// Whether a condition of the rule looks at this field of the fact.
     pub fn reads(&self, field: &str) -> bool {
-        let Judge { applies, evidenced_when, fail_when, pass_when, .. } = self.judge;
-        let conditions = applies.iter().chain(evidenced_when).chain([fail_when]).chain(pass_when);
-        conditions.into_iter().any(|condition| condition.reads(field))
+        self.fields.as_ref().is_none_or(|fields| fields.contains(field))
     }
 
     /// The verdict on a fact of its kind: fail, pass or inconclusive; `None` where the rule leaves it out, or where it
@@ -57,7 +62,10 @@ impl<'a> Trial<'a> {
     /// A condition that fails while it runs although it was checked (a fault of the program).
     pub fn ask(&self, fact: &Fact) -> Result<Option<Verdict>> {
         let fault = |error: String| Error::Internal(format!("rule `{}` on a made fact: {error}", *self.rule.rule.id));
-        let json = serde_json::to_value(fact).map_err(|error| fault(error.to_string()))?;
+        let mut json = serde_json::to_value(fact).map_err(|error| fault(error.to_string()))?;
+        if let Value::Object(of) = &mut json {
+            of.retain(|field, _| self.reads(field));
+        }
         let context = context(&self.env, condition::value(&json), self.audit.clone(), self.params.clone());
         match self.judge.ask(&context, &json).map_err(|error| fault(error.to_string()))? {
             Said::Verdict(verdict) => Ok(Some(verdict)),
