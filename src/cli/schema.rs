@@ -31,6 +31,8 @@ enum Of {
     Record,
     /// The facts of a record
     Facts,
+    /// What `probity power --format json` prints
+    Power,
 }
 
 pub fn run(args: &Args) -> Result<Ending> {
@@ -51,5 +53,6 @@ fn schema(of: Of) -> Schema {
         Of::Ledger => schema_for!(crate::decisions::ledger::Line),
         Of::Record => schema_for!(crate::record::Record),
         Of::Facts => schema_for!(Vec<crate::facts::Fact>),
+        Of::Power => schema_for!(crate::power::Power),
     }
 }

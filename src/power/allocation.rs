@@ -103,8 +103,7 @@ impl Samples for OfAllocation<'_> {
         let (counts, luck) = &self.luck[nth];
         let mut people = counts.clone();
         people[self.of.arm] = binomial(people[self.of.arm], size, *luck);
-        let shares: Vec<(u64, f64)> =
-            people.iter().zip(&self.of.own.arms).map(|(n, arm)| (*n, arm.expected)).collect();
+        let shares: Vec<(u64, f64)> = people.iter().zip(&self.of.own.arms).map(|(n, arm)| (*n, arm.expected)).collect();
         let test = chi_squared(&shares).map(|test| (test.statistic, test.p_value));
         self.of.with(&people, test)
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{Decisions, Hidden, Sampling, Seen};
 use crate::error::Result;
+use crate::facts::Fact;
 use crate::facts::judged::Judged;
 use crate::facts::measured::about;
-use crate::facts::Fact;
 use crate::playbook::Verdict;
 use crate::replay::uses::SERVE;
 use crate::rules::trial::Trial;
@@ -205,7 +205,11 @@ impl<'a> Use<'a> {
             says: self.says.clone(),
             strategy: about(self.fact).remove("strategy").unwrap_or_default(),
             of: wrong.words().to_owned(),
-            seen: (made <= available).then(|| Seen { size: made as f64, probability: share, error: sampling.error(share) }),
+            seen: (made <= available).then(|| Seen {
+                size: made as f64,
+                probability: share,
+                error: sampling.error(share),
+            }),
             hidden: Hidden {
                 events: judged.events,
                 share: 1.0 - visible,

@@ -46,11 +46,14 @@ fn reason(kind: &str, facts: usize) -> &'static str {
         "coverage" | "explanation" | "prompt" | "reidentification" => {
             "it judges a count of all decisions or people, which chance does not enter, or hardly"
         }
+        "proxy" => "how strongly a field goes with an attribute is not drawn anew",
         "change" | "drift" | "trend" | "mix" => "it compares with earlier audits, whose people cannot be drawn anew",
         "loyalty" | "loyalty_balance" => "how long people stay is not kept as a shape of people that can be drawn anew",
         "counterfactual" => "the weights of a candidate's decisions are not kept as a shape that can be drawn anew",
         "subgroup" | "conditional_parity" => "it weighs many segments or strata together, which are not drawn together",
-        "price_parity" | "exposure_parity" => "its interval comes from groups of people left out in turn, not from a shape",
+        "price_parity" | "exposure_parity" => {
+            "its interval comes from groups of people left out in turn, not from a shape"
+        }
         "list_parity" => "what lists are like, person by person, is not kept as a shape",
         _ => "no samples are drawn of its kind",
     }

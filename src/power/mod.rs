@@ -17,6 +17,8 @@ mod outcomes;
 pub mod population;
 mod search;
 mod selection;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -32,8 +34,8 @@ use crate::facts::measured::about;
 use crate::rules::trial::Trial;
 
 use number::Number;
-use search::{Found, Search};
 pub use search::Side;
+use search::{Found, Search};
 
 /// Version of the JSON.
 pub const SCHEMA_VERSION: &str = "1";

@@ -234,7 +234,9 @@ impl Samples<'_> {
     /// The sums of a sample at a rate.
     pub fn sums(&self, nth: usize, rate: f64) -> ClusterSums {
         match &self.drawn {
-            Drawn::Each { .. } => self.sample(nth).map(|sample| self.of.at(sample, rate).clusters()).unwrap_or_default(),
+            Drawn::Each { .. } => {
+                self.sample(nth).map(|sample| self.of.at(sample, rate).clusters()).unwrap_or_default()
+            }
             Drawn::Normal(drawn) => {
                 let Moments { sums, var_n, var_y, cov } = self.of.moments(rate, self.scale);
                 let (z, other) = drawn[nth];

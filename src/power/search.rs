@@ -80,7 +80,8 @@ impl Search<'_> {
             }
         };
         let reads = |field: &str| self.trial.reads(field);
-        let plan = Plan { seed: self.sampling.seed, stream: self.stream, many: self.sampling.simulations, reads: &reads };
+        let plan =
+            Plan { seed: self.sampling.seed, stream: self.stream, many: self.sampling.simulations, reads: &reads };
         let largest = if side == Side::AtMost { 1.0 } else { end };
         let samples = self.number.samples(&plan, largest, 1.0);
         let size = |step: u32| f64::from(step) / STEPS;
@@ -115,11 +116,12 @@ impl Search<'_> {
     pub fn units_to_pass(&self) -> Result<Option<u64>> {
         let passes = |fact| Ok::<bool, crate::error::Error>(self.trial.ask(&fact)? == Some(Verdict::Pass));
         let Some(units) = self.number.units().filter(|units| *units > 0) else { return Ok(None) };
-        if !passes(self.number.certain(1.0))? {
+        if !self.trial.has_pass_condition() || !passes(self.number.certain(1.0))? {
             return Ok(None);
         }
         let reads = |field: &str| self.trial.reads(field);
-        let plan = Plan { seed: self.sampling.seed, stream: self.stream, many: self.sampling.simulations, reads: &reads };
+        let plan =
+            Plan { seed: self.sampling.seed, stream: self.stream, many: self.sampling.simulations, reads: &reads };
         let suffices = |times: f64| {
             let samples = self.number.samples(&plan, 1.0, times);
             self.often(|nth| passes(samples.fact(nth, 1.0)))

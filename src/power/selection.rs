@@ -34,8 +34,9 @@ pub(super) fn numbers<'a>(
 ) -> Vec<Selected<'a>> {
     let all = || facts.iter().enumerate().filter_map(|(at, fact)| Some((at, fact, selected(fact)?)));
     let number = |(number, fact, own): (usize, &'a Fact, &'a Selection)| {
-        let is_own =
-            |table: &&Table| table.strategy == own.strategy && table.outcome.id() == own.outcome && table.attributes == own.table;
+        let is_own = |table: &&Table| {
+            table.strategy == own.strategy && table.outcome.id() == own.outcome && table.attributes == own.table
+        };
         let table = tables.iter().find(is_own)?;
         let place = |category: &BTreeMap<String, String>| {
             let values: Vec<&String> = own.table.iter().filter_map(|name| category.get(name)).collect();
@@ -100,7 +101,13 @@ impl Number for Selected<'_> {
         let p = if size == 1.0 { 1.0 } else { 0.0 };
         Fact::Selection(Selection {
             impact_ratio: Some(size),
-            impact_interval: Some(Interval { estimate: size, low: size, high: size, level: self.measure.level, method }),
+            impact_interval: Some(Interval {
+                estimate: size,
+                low: size,
+                high: size,
+                level: self.measure.level,
+                method,
+            }),
             p_value: Some(p),
             q_value: Some(p),
             flips_with: None,

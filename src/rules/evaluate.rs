@@ -245,7 +245,12 @@ impl Judge {
 }
 
 /// What conditions look at.
-pub(super) fn context(env: &Arc<Env>, fact: cel::Value, audit: cel::Value, params: cel::Value) -> Context<'static, 'static> {
+pub(super) fn context(
+    env: &Arc<Env>,
+    fact: cel::Value,
+    audit: cel::Value,
+    params: cel::Value,
+) -> Context<'static, 'static> {
     let mut context = Context::with_env(env.clone());
     context.add_variable_from_value("fact", fact);
     context.add_variable_from_value("audit", audit);

@@ -55,6 +55,11 @@ impl<'a> Trial<'a> {
         self.fields.as_ref().is_none_or(|fields| fields.contains(field))
     }
 
+    /// Whether it passes by a condition of its own, and not wherever it does not fail.
+    pub fn has_pass_condition(&self) -> bool {
+        self.judge.pass_when.is_some()
+    }
+
     /// The verdict on a fact of its kind: fail, pass or inconclusive; `None` where the rule leaves it out, or where it
     /// lacks what decides.
     ///

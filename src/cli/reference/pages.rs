@@ -155,7 +155,8 @@ fn outputs() -> String {
     }
     out.push_str(
         "\nBeside them stands `rejected.csv`: file, line and reason of every row of evidence that could not be read.\n\n\
-         `probity schema record` is the JSON Schema of the record, `probity schema facts` that of the facts in it.\n\n\
+         `probity schema record` is the JSON Schema of the record, `probity schema facts` that of the facts in it, \
+         and `probity schema power` that of what `probity power --format json` prints.\n\n\
          ## Steps\n\nThe seven steps that the record lists under `steps`:\n\n| step | question |\n| --- | --- |\n",
     );
     for step in Step::ALL {
