@@ -1,13 +1,14 @@
-//! Could the audit have seen it? For a log as it is: the smallest difference, and the fewest decisions without consent, that
-//! each rule would catch as often as is asked.
+//! Could the audit have seen it? For a log as it is: the smallest difference, and the fewest decisions without consent,
+//! that each rule would catch as often as is asked.
 //!
 //! The log is read, replayed and measured as an audit does it. Of what rules judge, plans then fetch the shape only
-//! ([`crate::replay::shapes`]), from which samples of people are drawn with more or less of an outcome ([`population`]). In each
-//! sample the fact is measured with the very functions of the audit, and the very rule is asked of it ([`Trial`]); the size at
-//! which it fails in the wanted share of samples is the answer. Nothing is said about the log itself.
+//! ([`crate::replay::shapes`]), from which samples of people are drawn with more or less of an outcome
+//! ([`population`]). In each sample the fact is measured with the very functions of the audit, and the very rule is
+//! asked of it ([`Trial`]); the size at which it fails in the wanted share of samples is the answer. Nothing is said
+//! about the log itself.
 //!
-//! Simplifications: other comparisons of a family keep their observed p-values; a segment keeps its people and rows, and
-//! what is changed is how often an outcome happens, not to whom.
+//! Simplifications: other comparisons of a family keep their observed p-values; a segment keeps its people and rows,
+//! and what is changed is how often an outcome happens, not to whom.
 
 mod allocation;
 mod decisions;
@@ -121,8 +122,9 @@ pub struct Difference {
     pub seen: Option<Seen>,
     /// The largest effect that was tried.
     pub tried: f64,
-    /// Units that it would take, at this mix and beside this reference, for the rule to pass a segment that is treated alike,
-    /// as often as is asked; null when the rule never passes, when their number is withheld, or when no size suffices.
+    /// Units that it would take, at this mix and beside this reference, for the rule to pass a segment that is treated
+    /// alike, as often as is asked; null when the rule never passes, when their number is withheld, or when no size
+    /// suffices.
     pub units_to_pass: Option<u64>,
 }
 

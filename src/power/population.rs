@@ -1,8 +1,8 @@
 //! A segment as it can be drawn anew, with more or less of an outcome than it had.
 //!
-//! A sample draws units with replacement (each group a Poisson count of them, the Poisson bootstrap), and gives every unit
-//! the rows it had and an outcome of a wanted rate. Each unit of chance is drawn once and kept for all rates, so that a
-//! sample in which more is lost never shows less of a loss by luck.
+//! A sample draws units with replacement (each group a Poisson count of them, the Poisson bootstrap), and gives every
+//! unit the rows it had and an outcome of a wanted rate. Each unit of chance is drawn once and kept for all rates, so
+//! that a sample in which more is lost never shows less of a loss by luck.
 
 use std::cell::OnceCell;
 

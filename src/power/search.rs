@@ -12,8 +12,8 @@ const FIRST: usize = 50;
 const DOUBT: f64 = 3.5;
 /// Sizes are found to a hundredth.
 const STEPS: f64 = 100.0;
-/// Sizes below 1 from which the search starts. Where next to nothing is left of a small segment's outcome, its interval can
-/// be wider than where some is, so that the largest loss need not be the easiest to see.
+/// Sizes below 1 from which the search starts. Where next to nothing is left of a small segment's outcome, its interval
+/// can be wider than where some is, so that the largest loss need not be the easiest to see.
 const LOSSES: [u32; 5] = [0, 10, 25, 50, 70];
 /// A segment is made at most so many times as large, or as small, in half doublings: 32 times.
 const DOUBLINGS: i32 = 10;
@@ -47,7 +47,8 @@ pub(super) struct Found {
 }
 
 impl Search<'_> {
-    /// Both sides, as far as the rule looks there: it must fail at the end of a side, and not where all are treated alike.
+    /// Both sides, as far as the rule looks there: it must fail at the end of a side, and not where all are treated
+    /// alike.
     pub fn sides(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         if self.certainly(1.0)? {
@@ -111,8 +112,8 @@ impl Search<'_> {
         Seen { size, probability: share, error: self.sampling.error(share) }
     }
 
-    /// How many units a segment that is treated alike takes to pass as often as is asked, within a tenth or so, the reference as it
-    /// is; none when the rule never passes, or no size that is tried suffices.
+    /// How many units a segment that is treated alike takes to pass as often as is asked, within a tenth or so, the
+    /// reference as it is; none when the rule never passes, or no size that is tried suffices.
     pub fn units_to_pass(&self) -> Result<Option<u64>> {
         let passes = |fact| Ok::<bool, crate::error::Error>(self.trial.ask(&fact)? == Some(Verdict::Pass));
         let Some(units) = self.number.units().filter(|units| *units > 0) else { return Ok(None) };

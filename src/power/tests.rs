@@ -172,8 +172,8 @@ fn what_is_named_is_caught_as_often_as_it_says() {
 }
 
 /// With as many independent rows for everybody the log of the ratio is normal, of variance (1 - p)/np on either side:
-/// statsmodels 0.15.0 `NormalIndPower().power(log(0.8 / r) / sd, m, 0.025, ratio=0, alternative="larger")`, solved for 0.8
-/// by scipy 1.17.1 `brentq`, sd² being m times the variance of the log.
+/// statsmodels 0.15.0 `NormalIndPower().power(log(0.8 / r) / sd, m, 0.025, ratio=0, alternative="larger")`, solved for
+/// 0.8 by scipy 1.17.1 `brentq`, sd² being m times the variance of the log.
 #[test]
 fn a_closed_form_agrees() {
     let sampling = Sampling { simulations: 1_000, ..SAMPLES };
@@ -212,8 +212,8 @@ fn the_side_is_the_rule_s() {
     assert!((1.3..1.6).contains(&seen.size) && seen.probability >= 0.8, "{seen:?}");
 }
 
-/// Of one sample after another, at every rate: units with rows and outcomes as the population has them, and never less of an
-/// outcome at a higher rate.
+/// Of one sample after another, at every rate: units with rows and outcomes as the population has them, and never less
+/// of an outcome at a higher rate.
 #[test]
 fn samples_have_the_rate_that_is_asked() {
     let groups = exact(120, 8, 0.2);
@@ -239,7 +239,8 @@ fn samples_have_the_rate_that_is_asked() {
     }
 }
 
-/// Variance of the outcome from sample to sample: unit by unit, and by the normal limit, which hundreds of carriers reach.
+/// Variance of the outcome from sample to sample: unit by unit, and by the normal limit, which hundreds of carriers
+/// reach.
 #[test]
 fn the_normal_limit_varies_as_the_units_do() {
     let spread = |population: &Population, rate: f64| {
@@ -265,8 +266,8 @@ fn search<'a>(trials: &'a [Trial<'a>], rule: &str, number: &'a dyn Number, sampl
     Search { trial, number, sampling, stream: 1 }
 }
 
-/// The rule fails by the estimate alone where there are people enough, and the log of a ratio of shares is near normal with
-/// the variance of Katz et al. 1978: 0.8 of the estimates lie below 0.8 where r = 0.8 · exp(-0.841 62 · se).
+/// The rule fails by the estimate alone where there are people enough, and the log of a ratio of shares is near normal
+/// with the variance of Katz et al. 1978: 0.8 of the estimates lie below 0.8 where r = 0.8 · exp(-0.841 62 · se).
 #[test]
 fn a_selection_is_seen_where_its_estimate_falls() {
     use crate::facts::selection;
@@ -297,8 +298,8 @@ fn a_selection_is_seen_where_its_estimate_falls() {
     assert_eq!((found.len(), found[0].side), (1, Side::AtMost));
 }
 
-/// Of two arms that should be alike, (n₂ - n₁)/√(n₁ + n₂) is near standard normal, and the rule fails past 3.290 53, the z of
-/// a two-sided p of 0.001; with a loss of 1 - s it is that past 0.841 62 more in 0.8 of the cases.
+/// Of two arms that should be alike, (n₂ - n₁)/√(n₁ + n₂) is near standard normal, and the rule fails past 3.290 53,
+/// the z of a two-sided p of 0.001; with a loss of 1 - s it is that past 0.841 62 more in 0.8 of the cases.
 #[test]
 fn lost_people_are_seen_by_how_arms_compare() {
     use crate::facts::sample_ratio::{Arm, SampleRatio};

@@ -2,8 +2,8 @@
 //!
 //! It is what a segment can be drawn from anew, without anybody's rows. Small numbers are kept as they are; from
 //! [`EXACT`] on, units whose rows and outcome each lie within the same eighth of a doubling make one group, which keeps
-//! their number and both of their means. Totals and means of the segment stay exact, and its spread loses at most a part in
-//! a thousand; a table of shapes grows with the logarithm of what people do, and not with the log.
+//! their number and both of their means. Totals and means of the segment stay exact, and its spread loses at most a
+//! part in a thousand; a table of shapes grows with the logarithm of what people do, and not with the log.
 
 use std::collections::BTreeMap;
 

@@ -57,8 +57,8 @@ impl Draws {
 }
 
 /// How many of `trials` succeed, each with probability `share`, where the uniform `u` says how lucky they are: the
-/// quantile of the binomial distribution, so that for one `u` the count never falls as the share rises. Normal, rounded,
-/// where both sides are expected [`NORMAL_FROM`] times or more.
+/// quantile of the binomial distribution, so that for one `u` the count never falls as the share rises. Normal,
+/// rounded, where both sides are expected [`NORMAL_FROM`] times or more.
 pub fn binomial(trials: u64, share: f64, u: f64) -> u64 {
     if share > 0.5 {
         return trials - binomial(trials, 1.0 - share, 1.0 - u);
