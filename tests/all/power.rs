@@ -78,20 +78,18 @@ fn row<'a>(found: &'a Value, list: &str, rule: &str) -> &'a Value {
     rows.iter().find(|row| row["rule"] == rule).unwrap_or_else(|| panic!("{rule} in {found:#}"))
 }
 
-/// The record of an audit of the committed shop.
-fn storefront() -> Value {
+/// A simulated shop, and the record of its audit.
+fn storefront() -> (tempfile::TempDir, Value) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut command = assert_cmd::Command::cargo_bin("probity").expect("the program is built");
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/storefront/audit.yaml");
-    command
-        .arg("audit")
-        .arg(manifest)
-        .args(["--quiet", "--format", "json", "--out"])
-        .arg(folder.path())
-        .assert()
-        .code(1);
-    let text = std::fs::read_to_string(folder.path().join("audit.json")).expect("there is a record");
-    serde_json::from_str(&text).expect("the record is JSON")
+    let run = |args: &[&str], code: i32| {
+        let mut command = assert_cmd::Command::cargo_bin("probity").expect("the program is built");
+        command.current_dir(folder.path()).args(args).assert().code(code);
+    };
+    run(&["simulate", "--out", "shop", "--subjects", "600", "--decisions", "3000"], 0);
+    run(&["audit", "shop/audit.yaml", "--quiet", "--format", "json", "--out", "report"], 1);
+    let text = std::fs::read_to_string(folder.path().join("report/audit.json")).expect("there is a record");
+    let record = serde_json::from_str(&text).expect("the record is JSON");
+    (folder, record)
 }
 
 #[test]
@@ -151,8 +149,8 @@ fn the_same_seed_gives_the_same_bytes_and_another_bound_another_answer() {
 /// Where a rule fails at one event, n of them are missed with probability (1 - visible)^n.
 #[test]
 fn decisions_without_consent_show_unless_they_cannot_be_judged() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = json(root, "fixtures/storefront/audit.yaml", &["--simulations", "400", "--power", "0.93"]);
+    let (folder, record) = storefront();
+    let found = json(folder.path(), "shop/audit.yaml", &["--simulations", "400", "--power", "0.93"]);
     let events = found["events"].as_array().expect("rows");
     assert!(events.len() > 20);
     let mut more_than_one = 0;
@@ -176,7 +174,6 @@ fn decisions_without_consent_show_unless_they_cannot_be_judged() {
     row(&found, "events", "non-consented-join");
     row(&found, "events", "use-after-withdrawal");
     // Withheld counts stay withheld, and no rule is passed over.
-    let record = storefront();
     for difference in found["differences"].as_array().expect("rows") {
         let about = &difference["about"];
         let fact = record["facts"].as_array().expect("facts").iter().find(|fact| {
