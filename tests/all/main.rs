@@ -32,6 +32,7 @@ mod reidentification;
 mod scan;
 mod seeds;
 mod series;
+mod slates;
 mod sql_conformance;
 mod storefront;
 mod support;
