@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Audit, Numbers, facts, near, verdict};
 
+mod odd;
+
 fn fact<'a>(record: &'a Value, estimator: &str, segment: &Value) -> &'a Value {
     let all = facts(record, "counterfactual");
     let found = all.into_iter().find(|fact| fact["estimator"] == estimator && fact["segment"] == *segment);

@@ -10,6 +10,7 @@ mod conditions;
 mod conformance;
 mod consent;
 mod consent_strings;
+mod estimators;
 mod fides;
 mod inequality;
 mod init;

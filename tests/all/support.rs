@@ -273,9 +273,14 @@ impl Audit {
     }
 
     pub fn run_to(self, out: &str) -> Run {
+        self.runs("", &["audit", "audit.yaml", "--out", out], out)
+    }
+
+    /// Runs `probity` with `arguments` in a folder below this one; `out` is what it writes to, as seen from here.
+    pub fn runs(self, within: &str, arguments: &[&str], out: &str) -> Run {
         let mut command = assert_cmd::Command::cargo_bin("probity").expect("the program is built");
-        command.current_dir(self.folder.path()).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
-        let output = command.args(["audit", "audit.yaml", "--out", out]).output().expect("the program runs");
+        command.current_dir(self.path(within)).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+        let output = command.args(arguments).output().expect("the program runs");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8 is printed");
         Run {
             code: output.status.code(),

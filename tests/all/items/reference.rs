@@ -17,7 +17,7 @@ fn lists(seed: u64) -> Vec<List> {
         let taste = draw.index(ITEMS.len());
         for _ in 0..1 + draw.below(4) {
             let (mut left, mut items) = (ITEMS.to_vec(), Vec::new());
-            for position in 1..=1 + draw.below(9) {
+            for position in 1..=1 + draw.index(9) {
                 let next = if draw.below(3) == 0 { taste.min(left.len() - 1) } else { draw.index(left.len()) };
                 let shown = at(left.remove(next), position);
                 let position = shown.position.filter(|_| draw.below(20) > 0);
