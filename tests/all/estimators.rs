@@ -173,11 +173,8 @@ fn shop(rows: &[Row], people: usize) -> Audit {
     let mut log = "request_id,timestamp,subject_id,item_id,position,propensity,clicked\n".to_owned();
     for (at, row) in rows.iter().enumerate() {
         let (request, place, b) = (at / 2, row.place + 1, LOGGED[row.item]);
-        let _ = writeln!(
-            log,
-            "r{request},2026-03-01T10:00:00Z,p{},i{},{place},{b},{}",
-            row.person, row.item, row.click
-        );
+        let _ =
+            writeln!(log, "r{request},2026-03-01T10:00:00Z,p{},i{},{place},{b},{}", row.person, row.item, row.click);
     }
     let mut subjects = "subject_id,age_band\n".to_owned();
     (0..people).for_each(|person| {
@@ -224,12 +221,8 @@ fn the_plans_are_the_plain_loops() {
         near(&value["estimate"], direct(&rows, within), 1e-9);
         let people = (0..PEOPLE).filter(|person| within(*person)).count();
         let variance = direct_variance(&rows, within);
-        let expected = RatioMean {
-            estimate: direct(&rows, within),
-            variance,
-            df: people as f64 - 1.0,
-            unit: Unit::Cluster,
-        };
+        let expected =
+            RatioMean { estimate: direct(&rows, within), variance, df: people as f64 - 1.0, unit: Unit::Cluster };
         let expected = expected.interval(0.95).expect("it varies");
         near(&value["low"], expected.low, 1e-9);
         near(&value["high"], expected.high, 1e-9);

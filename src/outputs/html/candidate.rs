@@ -48,6 +48,8 @@ pub struct CandidateGroup<'a> {
     pub axis: String,
     pub state: &'static str,
     pub rows: Vec<CandidateRow<'a>>,
+    /// The other estimators, in the order of every row's.
+    pub estimators: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,8 +71,9 @@ pub struct CandidateRow<'a> {
 pub struct Other<'a> {
     pub index: usize,
     pub estimator: &'a str,
-    /// The value, with its interval where it has one.
-    pub value: Option<String>,
+    pub value: Option<Told>,
+    /// The value where it has no interval.
+    pub estimate: Option<String>,
 }
 
 /// None without a candidate.
@@ -119,7 +122,10 @@ fn group<'a>(metric: &'a str, assumption: &'a str, rows: Vec<Row<'a, Counterfact
         let everyone = of.row.fact.segment.is_empty();
         (!everyone, Reverse(severity(of.row.state)), of.label.clone())
     });
+    let others: Vec<&str> =
+        shown.first().map_or_else(Vec::new, |of| of.others.iter().map(|other| other.estimator).collect());
     CandidateGroup {
+        estimators: others,
         metric,
         assumption,
         positions: positions(assumption),
@@ -151,10 +157,8 @@ fn show<'a>(
     let beside = same.map(|other| Other {
         index: other.index,
         estimator: &other.fact.estimator,
-        value: match Told::of(&other.fact.value, number) {
-            Some(of) => Some(format!("{} ({})", of.estimate, of.interval)),
-            None => other.fact.estimate.map(number),
-        },
+        value: Told::of(&other.fact.value, number),
+        estimate: other.fact.estimate.map(number),
     });
     CandidateRow {
         plot: line(fact.change.as_ref(), scale, &[], &label, mark, word),

@@ -56,9 +56,8 @@ fn rows_of_other_strategies_do_not_count() {
         log += &format!("x{person},2026-03-02T10:00:00Z,p{person},i0,1,other,,1\n");
     }
     let other = "  - { id: today, purpose: personalize.content }\n  - { id: other, purpose: personalize.content }\n";
-    let audit = audit
-        .replacing("audit.yaml", "  - { id: today, purpose: personalize.content }\n", other)
-        .with("log.csv", log);
+    let audit =
+        audit.replacing("audit.yaml", "  - { id: today, purpose: personalize.content }\n", other).with("log.csv", log);
     assert_eq!(estimates(&plain), estimates(&audit.run().record()));
 }
 
@@ -146,7 +145,8 @@ fn a_file_of_the_command_line_is_the_candidate() {
     near_it(&moved(without(true)).runs("shop", &from_within, "report").record(), "tomorrow");
     // Also in place of a table that the manifest names.
     let audit = shop("item_id,position,probability\ni0,1,1\n").with("other.csv", HARMFUL);
-    let record = audit.runs("", &["audit", "audit.yaml", "--candidate", "other.csv", "--out", "report"], "report").record();
+    let record =
+        audit.runs("", &["audit", "audit.yaml", "--candidate", "other.csv", "--out", "report"], "report").record();
     near_it(&record, "tomorrow");
     assert_eq!(path(&record), "other.csv");
 }
@@ -156,9 +156,11 @@ fn a_file_of_the_command_line_that_cannot_be_used_is_told() {
     let arguments = |file: &'static str| ["audit", "audit.yaml", "--candidate", file, "--out", "report"];
     shop(HARMFUL).runs("", &arguments("none.csv"), "report").refused(&["none.csv"]);
     // Several strategies, and nothing says on which.
-    let manifest = MANIFEST
-        .replacen("  candidate: { path: candidate.csv }\n", "", 1)
-        .replacen("candidate: { id: tomorrow, on: today, purpose: personalize.content }\n", "", 1);
+    let manifest = MANIFEST.replacen("  candidate: { path: candidate.csv }\n", "", 1).replacen(
+        "candidate: { id: tomorrow, on: today, purpose: personalize.content }\n",
+        "",
+        1,
+    );
     let audit = shop(HARMFUL);
     let log = audit.text("log.csv") + "x1,2026-03-02T10:00:00Z,p1,i0,1,other,0.5,1\n";
     let audit = audit.with("audit.yaml", manifest).with("log.csv", log);
