@@ -49,6 +49,9 @@ struct Row {
     click: f64,
 }
 
+/// Who is asked about.
+type Within = fn(usize) -> bool;
+
 fn is_old(person: usize) -> bool {
     person.is_multiple_of(5)
 }
@@ -60,9 +63,9 @@ fn rows(seed: u64, people: usize) -> Vec<Row> {
     for person in 0..people {
         let inclined = if draw.next() < 0.5 { 0.1 } else { -0.1 };
         for _ in 0..3 + (draw.next() * 6.0) as usize {
-            for place in 0..2 {
+            for (place, liked) in LIKED.iter().enumerate() {
                 let item = draw.of(&LOGGED);
-                let click = if draw.next() < LIKED[place][item] + inclined { 1.0 } else { 0.0 };
+                let click = if draw.next() < liked[item] + inclined { 1.0 } else { 0.0 };
                 rows.push(Row { person, place, item, click });
             }
         }
@@ -93,14 +96,14 @@ fn modelled(model: &Model, place: usize) -> f64 {
 }
 
 /// The direct method for the people of a segment, by the model of all rows.
-fn direct(rows: &[Row], within: fn(usize) -> bool) -> f64 {
+fn direct(rows: &[Row], within: Within) -> f64 {
     let model = model(rows.iter());
     let asked: Vec<f64> = rows.iter().filter(|row| within(row.person)).map(|row| modelled(&model, row.place)).collect();
     asked.iter().sum::<f64>() / asked.len() as f64
 }
 
 /// Its variance, by what each person has of it.
-fn direct_variance(rows: &[Row], within: fn(usize) -> bool) -> f64 {
+fn direct_variance(rows: &[Row], within: Within) -> f64 {
     let (model, estimate) = (model(rows.iter()), direct(rows, within));
     let asked = [0, 1].map(|place| rows.iter().filter(|row| within(row.person) && row.place == place).count() as f64);
     let n = asked[0] + asked[1];
@@ -122,7 +125,7 @@ fn direct_variance(rows: &[Row], within: fn(usize) -> bool) -> f64 {
 }
 
 /// The doubly robust estimate with the models of the other fold, by person.
-fn cross_fitted(rows: &[Row], within: fn(usize) -> bool, fold: &dyn Fn(usize) -> bool) -> RatioMean {
+fn cross_fitted(rows: &[Row], within: Within, fold: &dyn Fn(usize) -> bool) -> RatioMean {
     let others = [false, true].map(|of| model(rows.iter().filter(move |row| fold(row.person) != of)));
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for row in rows.iter().filter(|row| within(row.person)) {
@@ -215,7 +218,7 @@ fn the_plans_are_the_plain_loops() {
     let record = shop(&rows, PEOPLE).run().record();
     let folds = folds(PEOPLE);
     assert!(folds.iter().filter(|fold| **fold).count() > PEOPLE / 3);
-    let segments: [(Value, fn(usize) -> bool); 2] = [(json!({}), everyone), (json!({"age_band": "65+"}), is_old)];
+    let segments: [(Value, Within); 2] = [(json!({}), everyone), (json!({"age_band": "65+"}), is_old)];
     for (segment, within) in segments {
         let value = &fact(&record, "direct_method", &segment)["value"];
         near(&value["estimate"], direct(&rows, within), 1e-9);

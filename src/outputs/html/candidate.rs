@@ -48,7 +48,7 @@ pub struct CandidateGroup<'a> {
     pub axis: String,
     pub state: &'static str,
     pub rows: Vec<CandidateRow<'a>>,
-    /// The other estimators, in the order of every row's.
+    /// The other estimators.
     pub estimators: Vec<&'a str>,
 }
 
@@ -63,8 +63,8 @@ pub struct CandidateRow<'a> {
     pub current: Option<Told>,
     pub change: Option<Told>,
     pub ratio: Option<Told>,
-    /// The other estimators' values.
-    pub others: Vec<Other<'a>>,
+    /// What each of the group's other estimators says.
+    pub others: Vec<Option<Other<'a>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,15 +117,19 @@ fn group<'a>(metric: &'a str, assumption: &'a str, rows: Vec<Row<'a, Counterfact
     let scale = Scale::around(changes.flat_map(|of| [of.low, of.high]));
     let state = worst(judged.iter().map(|row| row.state));
     let number = if metric == "revenue" { text::number } else { text::percent };
-    let mut shown: Vec<_> = judged.into_iter().map(|row| show(row, &others, scale, number)).collect();
+    let mut estimators: Vec<&str> = Vec::new();
+    for row in &others {
+        if !estimators.contains(&row.fact.estimator.as_str()) {
+            estimators.push(&row.fact.estimator);
+        }
+    }
+    let mut shown: Vec<_> = judged.into_iter().map(|row| show(row, &others, &estimators, scale, number)).collect();
     shown.sort_by_key(|of| {
         let everyone = of.row.fact.segment.is_empty();
         (!everyone, Reverse(severity(of.row.state)), of.label.clone())
     });
-    let others: Vec<&str> =
-        shown.first().map_or_else(Vec::new, |of| of.others.iter().map(|other| other.estimator).collect());
     CandidateGroup {
-        estimators: others,
+        estimators,
         metric,
         assumption,
         positions: positions(assumption),
@@ -140,6 +144,7 @@ fn group<'a>(metric: &'a str, assumption: &'a str, rows: Vec<Row<'a, Counterfact
 fn show<'a>(
     row: Row<'a, Counterfactual>,
     others: &[Row<'a, Counterfactual>],
+    estimators: &[&str],
     scale: Scale,
     number: fn(f64) -> String,
 ) -> CandidateRow<'a> {
@@ -153,12 +158,14 @@ fn show<'a>(
         (_, "none") => ("withheld", "not judged"),
         (_, state) => (state, verdict_word(state)),
     };
-    let same = others.iter().filter(|other| other.fact.segment == fact.segment);
-    let beside = same.map(|other| Other {
-        index: other.index,
-        estimator: &other.fact.estimator,
-        value: Told::of(&other.fact.value, number),
-        estimate: other.fact.estimate.map(number),
+    let beside = estimators.iter().map(|name| {
+        let is = |other: &&Row<'a, Counterfactual>| other.fact.segment == fact.segment && other.fact.estimator == *name;
+        others.iter().find(is).map(|other| Other {
+            index: other.index,
+            estimator: &other.fact.estimator,
+            value: Told::of(&other.fact.value, number),
+            estimate: other.fact.estimate.map(number),
+        })
     });
     CandidateRow {
         plot: line(fact.change.as_ref(), scale, &[], &label, mark, word),
