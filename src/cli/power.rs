@@ -56,6 +56,7 @@ pub fn run(args: Args) -> Result<Ending> {
     let options = Options {
         fail_on: None,
         baseline: None,
+        candidate: None,
         memory: args.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
         progress: Progress::on_stderr(),
         pseudonym_key: None,
