@@ -46,6 +46,12 @@ pub struct Loyalty {
     /// What shows that a person is still there.
     #[serde(default)]
     pub active_by: Activity,
+    /// From which difference on one matters, over the holdout's number; of `net_promoter_score`, in points of 1. Within it
+    /// both sides are practically equal. Default 0.05.
+    pub margin: Option<At<f64>>,
+    /// The same of single measures, e.g. `{retention: 0.02, net_promoter_score: 0.1}`.
+    #[serde(default)]
+    pub margins: BTreeMap<String, At<f64>>,
 }
 
 /// What shows that a person is still there.
@@ -59,6 +65,18 @@ pub enum Activity {
 }
 
 const DAY: u64 = 86_400;
+/// What is measured, as `margins` names it.
+pub const MEASURES: [&str; 8] = [
+    "early_revenue",
+    "early_order_value",
+    "lifetime_value",
+    "repeat_rate",
+    "retention",
+    "days_retained",
+    "time_to_next_order",
+    "net_promoter_score",
+];
+const MARGIN: f64 = 0.05;
 
 fn soon() -> Duration {
     Duration::from_secs(30 * DAY)
@@ -77,6 +95,11 @@ fn churn_after() -> Duration {
 }
 
 impl Loyalty {
+    /// From which difference of a measure on one matters.
+    pub fn margin(&self, measure: &str) -> f64 {
+        self.margins.get(measure).or(self.margin.as_ref()).map_or(MARGIN, |margin| margin.value)
+    }
+
     /// The horizon in days, at least 1.
     pub fn horizon_days(&self) -> u64 {
         (self.horizon.as_secs() / DAY).max(1)
@@ -106,6 +129,19 @@ pub(super) fn check(document: &Document<Manifest>) -> Vec<Problem> {
         if !(share.value > 0.0 && share.value <= 1.0) {
             let message = format!("the share of arm `{arm}` is {}; expected above 0 and at most 1", share.value);
             problems.push(document.problem(share, message));
+        }
+    }
+    for margin in loyalty.margin.iter().chain(loyalty.margins.values()) {
+        if !(margin.value > 0.0 && margin.value < 1.0) {
+            let message = format!("the margin is {}; expected above 0 and below 1", margin.value);
+            problems.push(document.problem(margin, message));
+        }
+    }
+    for (measure, margin) in &loyalty.margins {
+        if !MEASURES.contains(&measure.as_str()) {
+            let problem =
+                document.problem(margin, format!("`margins` names `{measure}`, which is no measure of loyalty"));
+            problems.push(problem.suggest(measure, MEASURES));
         }
     }
     if let Some(first) = loyalty.split.values().next() {

@@ -74,7 +74,7 @@ pub fn judge(packs: &[LoadedPack], facts: &[Fact], audit: &AuditContext, have_lo
 }
 
 /// What a rule says of one fact.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Decision {
     /// `None` when `where` leaves the fact out without a word.
     pub verdict: Option<Verdict>,
@@ -84,6 +84,8 @@ pub(super) struct Decision {
     pub message: Option<String>,
     /// The same in plain words, where the rule has them.
     pub plain: Option<String>,
+    /// Its word for where the fact stands.
+    pub word: Option<String>,
 }
 
 /// Facts and settings, made ready once for all rules.
@@ -107,17 +109,17 @@ impl<'a> Bench<'a> {
 
     fn rule(&self, pack: &LoadedPack, rule: &LoadedRule, have_log: bool) -> Result<(RuleResult, Vec<Finding>)> {
         let mut tally = Tally::default();
-        let mut findings = Vec::new();
+        let (mut findings, mut words) = (Vec::new(), BTreeMap::new());
         let spec = &rule.rule;
         if let Some(judge) = &rule.judge {
             let of_kind = (0..self.facts.len()).filter(|index| self.facts[*index].kind() == judge.kind);
             for index in of_kind {
                 tally.seen += 1;
-                let Decision { verdict: Some(verdict), reason, message, plain } =
-                    self.decide(pack, rule, judge, index)?
-                else {
-                    continue;
-                };
+                let Decision { verdict, reason, message, plain, word } = self.decide(pack, rule, judge, index)?;
+                if let Some(word) = word {
+                    words.entry(word).or_insert_with(Vec::new).push(index);
+                }
+                let Some(verdict) = verdict else { continue };
                 tally.count(verdict, index, reason);
                 if let Some(message) = message {
                     let people = judge.people.as_ref().and_then(|field| self.json[index].get(field)?.as_u64());
@@ -142,6 +144,7 @@ impl<'a> Bench<'a> {
             reason,
             on: spec.on.as_ref().map(|on| on.value.clone()),
             verdicts: tally.verdicts,
+            words,
             why: spec.why.clone(),
             remedy: spec.remedy.clone(),
             references: spec.references.clone(),
@@ -150,18 +153,35 @@ impl<'a> Bench<'a> {
         Ok((result, findings))
     }
 
-    /// Asks one rule of the fact at `index`.
-    pub fn decide(&self, pack: &LoadedPack, rule: &LoadedRule, judge: &Judge, index: usize) -> Result<Decision> {
+    /// Puts the conditions of a rule to the fact at `index`.
+    fn ask<'b>(&'b self, rule: &'b LoadedRule, index: usize) -> impl Fn(&Condition) -> Result<Answer> + 'b {
         let mut context = Context::with_env(self.env.clone());
         context.add_variable_from_value("fact", self.cel[index].clone());
         context.add_variable_from_value("audit", self.audit_cel.clone());
         let params: serde_json::Map<String, Value> = rule.params.clone().into_iter().collect();
         context.add_variable_from_value("params", condition::value(&Value::Object(params)));
-        let ask = |condition: &Condition| {
+        move |condition| {
             condition.ask(&context, &self.json[index]).map_err(|error| {
                 Error::Internal(format!("rule `{}` on {}: {error}", *rule.rule.id, describe(&self.facts[index])))
             })
-        };
+        }
+    }
+
+    /// Asks one rule of the fact at `index`.
+    pub fn decide(&self, pack: &LoadedPack, rule: &LoadedRule, judge: &Judge, index: usize) -> Result<Decision> {
+        let ask = self.ask(rule, index);
+        let word = judge.words.find(&ask)?.map(str::to_owned);
+        Ok(Decision { word, ..self.verdict(pack, rule, judge, index, &ask)? })
+    }
+
+    fn verdict(
+        &self,
+        pack: &LoadedPack,
+        rule: &LoadedRule,
+        judge: &Judge,
+        index: usize,
+        ask: &impl Fn(&Condition) -> Result<Answer>,
+    ) -> Result<Decision> {
         let write = |template: &Template| {
             template.render(&self.json[index], &rule.params, &self.audit).map_err(|error| {
                 let message = format!("rule `{}` cannot word {}: {error}", *rule.rule.id, describe(&self.facts[index]));
@@ -169,7 +189,7 @@ impl<'a> Bench<'a> {
                 Error::from(Problem::new(message).at(path, rule.rule.id.line, rule.rule.id.column))
             })
         };
-        let reasoned = |verdict, reason| Ok(Decision { verdict, reason, message: None, plain: None });
+        let reasoned = |verdict, reason| Ok(Decision { verdict, reason, ..Decision::default() });
 
         if let Some(applies) = &judge.applies {
             match ask(applies)? {
@@ -201,7 +221,7 @@ impl<'a> Bench<'a> {
         let tells = matches!(verdict, Verdict::Fail | Verdict::Inconclusive);
         let message = if tells { Some(write(&judge.message)?) } else { None };
         let plain = judge.plain.as_ref().filter(|_| verdict == Verdict::Fail).map(write).transpose()?;
-        Ok(Decision { verdict: Some(verdict), reason: None, message, plain })
+        Ok(Decision { verdict: Some(verdict), message, plain, ..Decision::default() })
     }
 
     fn finding(&self, rule: &LoadedRule, index: usize, status: Verdict, message: String) -> Finding {

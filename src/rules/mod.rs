@@ -16,6 +16,7 @@ mod place;
 mod template;
 pub mod testing;
 mod types;
+mod words;
 
 pub use builtin::explain;
 pub use evaluate::{AuditContext, Judgement, judge};

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::tiers::worst;
 use super::view::{Row, States, rows};
-use crate::facts::loyalty::{Comparison, Loyalty};
+use crate::facts::loyalty::{Comparison, Loyalty, Scale};
 use crate::facts::loyalty_balance::{LoyaltyBalance, Side};
 use crate::facts::sample_ratio::SampleRatio;
 use crate::facts::{Fact, attributes};
@@ -45,6 +45,8 @@ pub struct Group<'a> {
     pub title: &'static str,
     pub words: &'static str,
     pub state: &'static str,
+    /// The difference that matters.
+    pub margin: Option<String>,
     pub chart: String,
     pub rows: Vec<LoyaltyRow<'a>>,
 }
@@ -58,6 +60,10 @@ pub struct LoyaltyRow<'a> {
     pub value: Option<String>,
     pub holdout: Option<String>,
     pub change: Option<String>,
+    /// Where the difference stands to the margin, in a rule's word.
+    pub stands: Option<&'a str>,
+    /// p of practical equality, where the two are not shown to differ relevantly.
+    pub p_equivalence: Option<f64>,
 }
 
 #[derive(Clone, Copy)]
@@ -109,7 +115,7 @@ pub fn loyalty<'a>(record: &'a Record, states: &States) -> Option<LoyaltyView<'a
     });
     let picture = quadrants(&dots.collect::<Vec<_>>());
     let folded = by_measure.len() > MANY;
-    let groups = by_measure.into_iter().map(|(place, rows)| group(place, rows)).collect();
+    let groups = by_measure.into_iter().map(|(place, rows)| group(record, place, rows)).collect();
     (!ratios.is_empty()).then_some(LoyaltyView { ratios, picture, balances, groups, folded })
 }
 
@@ -146,7 +152,7 @@ fn label(strategy: &str, segment: &BTreeMap<String, String>) -> String {
     if segment.is_empty() { format!("{strategy}, everybody") } else { format!("{strategy}, {}", attributes(segment)) }
 }
 
-fn group(place: usize, rows: Vec<Row<'_, Loyalty>>) -> Group<'_> {
+fn group<'a>(record: &'a Record, place: usize, rows: Vec<Row<'a, Loyalty>>) -> Group<'a> {
     let (_, title, words, unit) = MEASURES[place];
     let whole = rows.iter().filter(|row| row.fact.segment.is_empty() && row.fact.curve.len() > 1);
     let lines = whole.map(|row| Curve {
@@ -155,11 +161,15 @@ fn group(place: usize, rows: Vec<Row<'_, Loyalty>>) -> Group<'_> {
         holdout: row.fact.comparison == Comparison::Holdout,
     });
     let chart = curves(&lines.collect::<Vec<_>>());
-    let rows: Vec<LoyaltyRow<'_>> = rows.into_iter().map(|row| show(row, unit)).collect();
-    Group { title, words, state: worst(rows.iter().map(|row| row.mark)), chart, rows }
+    let margin = rows.iter().find_map(|row| row.fact.effect.as_ref()).map(|effect| match effect.measured_by {
+        Scale::Ratio => format!("{} of the holdout's number", text::percent(1.0 - effect.worse)),
+        Scale::Difference => format!("{} points", text::number(effect.better * 100.0)),
+    });
+    let rows: Vec<LoyaltyRow<'_>> = rows.into_iter().map(|row| show(record, row, unit)).collect();
+    Group { title, words, state: worst(rows.iter().map(|row| row.mark)), margin, chart, rows }
 }
 
-fn show(row: Row<'_, Loyalty>, unit: Unit) -> LoyaltyRow<'_> {
+fn show<'a>(record: &'a Record, row: Row<'a, Loyalty>, unit: Unit) -> LoyaltyRow<'a> {
     let fact = row.fact;
     let (mark, word) = match fact.comparison {
         Comparison::Compared => (row.state, "compared"),
@@ -184,5 +194,8 @@ fn show(row: Row<'_, Loyalty>, unit: Unit) -> LoyaltyRow<'_> {
         (None, None) => None,
     };
     let holdout = fact.holdout_value.as_ref().map(|of| unit.words(of.estimate));
-    LoyaltyRow { label: label(&fact.strategy, &fact.segment), mark, word, value, holdout, change, row }
+    let stands = record.steps.iter().flat_map(|step| &step.rules).find_map(|rule| rule.word_on(row.index));
+    let p_equivalence = fact.effect.as_ref().and_then(|effect| effect.p_equivalence);
+    let label = label(&fact.strategy, &fact.segment);
+    LoyaltyRow { label, mark, word, value, holdout, change, stands, p_equivalence, row }
 }
