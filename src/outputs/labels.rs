@@ -28,13 +28,13 @@ pub struct Label {
 }
 
 /// Nearer ones are tried first; from the second on a line leads there.
-const RINGS: [f64; 7] = [0.0, 10.0, 20.0, 32.0, 46.0, 62.0, 80.0];
+const RINGS: [f64; 9] = [0.0, 10.0, 20.0, 32.0, 46.0, 62.0, 80.0, 100.0, 125.0];
 const DIRECTIONS: usize = 16;
 /// What makes a place bad, in pixels of distance that one would rather go.
 const ON_LABEL: f64 = 1_000.0;
 const ON_POINT: f64 = 400.0;
 const LINE_THROUGH: f64 = 60.0;
-const ON_LINE: f64 = 3.0;
+const ON_LINE: f64 = 14.0;
 
 /// Places a label of the half sides `sizes` beside each of `points`, one after the other, at the best of a few places
 /// around it: off other labels and points, and rather off the thin `lines`. All stay within `frame`.

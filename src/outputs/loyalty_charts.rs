@@ -97,7 +97,7 @@ pub fn quadrants(dots: &[Dot<'_>]) -> String {
         }
         let _ = write!(
             svg,
-            r#"<text class="bound" text-anchor="middle" x="{:.1}" y="{:.1}">{}</text>"#,
+            r#"<text class="bound number" text-anchor="middle" x="{:.1}" y="{:.1}">{}</text>"#,
             at.x,
             at.y + 4.0,
             of.number

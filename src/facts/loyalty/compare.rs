@@ -135,7 +135,7 @@ impl Kind<'_> {
         let (worse, better) = (middle - margin, middle + margin);
         let p_equivalence = equivalence::p_by_intervals(worse, better, turned);
         Some(Effect {
-            scale,
+            measured_by: scale,
             interval: turned(level)?,
             narrow: turned(2.0 * level - 1.0)?,
             worse,
