@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use compare::Kind;
 pub use compare::{Effect, Scale};
 
+use super::loyalty_forecast::Forecasts;
 use super::measured::Number;
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -30,7 +31,7 @@ pub struct Loyalty {
     /// The arm it is compared with.
     pub holdout: String,
     /// `early_revenue`, `early_order_value`, `lifetime_value`, `repeat_rate`, `retention`, `days_retained`,
-    /// `time_to_next_order` or `net_promoter_score`.
+    /// `time_to_next_order`, `net_promoter_score` or `forecast_value`.
     pub measure: String,
     /// The attribute that makes the segment, e.g. `{age_band: 65+}`; empty for everybody.
     pub segment: BTreeMap<String, String>,
@@ -157,6 +158,8 @@ pub struct Arms<'a> {
     pub srm_p: Option<f64>,
     /// Why nothing may be compared.
     pub refused: Option<String>,
+    /// What models say of each arm and segment.
+    pub forecasts: &'a Forecasts,
 }
 
 /// Compares every arm with the holdout, measure by measure.
@@ -190,11 +193,17 @@ impl Arms<'_> {
         match MEANS.iter().find(|mean| mean.id == id) {
             Some(mean) => told.tells(mean),
             None if id == "time_to_next_order" => told.orders,
+            None if id == "forecast_value" => self.loyalty.forecast.is_some() && told.values,
             None => told.leaving(),
         }
     }
 
-    fn of<'a>(&self, id: &str, cell: &'a Cell) -> Of<'a> {
+    fn of<'a>(&self, id: &str, arm: &str, segment: &Segment, cell: &'a Cell) -> Of<'a> {
+        if id == "forecast_value" {
+            let value = self.forecasts.of(arm, segment).and_then(|forecast| forecast.value);
+            let subjects = cell.buyers.iter().map(|of| of.people).sum();
+            return Of { subjects, censored_share: None, number: Kind::Modelled(value) };
+        }
         let horizon = self.loyalty.horizon_days();
         let lost = |curve: &Survival, days: &[survival::Day]| {
             let lost: u64 = days.iter().filter(|of| of.day < horizon).map(|of| of.censored).sum();
@@ -232,16 +241,20 @@ impl Arms<'_> {
         let more_is_worse = id == "time_to_next_order";
         let holdout = self.found.cells.get(&self.loyalty.holdout.value);
         let few = |of: &Of<'_>| of.subjects < self.settings.min_cell;
-        let measured: BTreeMap<&Segment, Of<'_>> = cells.iter().map(|(of, cell)| (of, self.of(id, cell))).collect();
+        let measured: BTreeMap<&Segment, Of<'_>> =
+            cells.iter().map(|(of, cell)| (of, self.of(id, arm, of, cell))).collect();
         let mut facts = Vec::new();
         for (segment, cell) in cells {
             let Some(of) = measured.get(segment) else { continue };
             let hidden = few(of);
             let beside = holdout.and_then(|cells| cells.get(segment));
-            let other = beside.map(|cell| self.of(id, cell)).filter(|of| !few(of));
+            let other =
+                beside.map(|cell| self.of(id, &self.loyalty.holdout.value, segment, cell)).filter(|of| !few(of));
             let known = segment.as_ref().is_none_or(|(_, value)| is_known(value));
             let is_holdout = arm == self.loyalty.holdout.value;
-            let fair = !hidden && known && !is_holdout && self.refused.is_none();
+            let unlike = (id == "forecast_value").then(|| self.unlike(arm, segment)).flatten();
+            let refused = self.refused.clone().or(unlike);
+            let fair = !hidden && known && !is_holdout && refused.is_none();
             let against = other.as_ref().filter(|_| fair).map(|other| &other.number);
             let pair = against.map(|other| of.number.beside(other, level)).unwrap_or_default();
             let effect = against.and_then(|other| of.number.effect(other, margin, more_is_worse, level));
@@ -249,7 +262,7 @@ impl Arms<'_> {
                 () if hidden => Comparison::Suppressed,
                 () if !known => Comparison::Unknown,
                 () if is_holdout => Comparison::Holdout,
-                () if self.refused.is_some() => Comparison::Refused,
+                () if refused.is_some() => Comparison::Refused,
                 () if pair.p_value.is_none() => Comparison::Undefined,
                 () => Comparison::Compared,
             };
@@ -277,7 +290,7 @@ impl Arms<'_> {
                 p_value: pair.p_value,
                 q_value: None,
                 srm_p: self.srm_p,
-                reason: self.refused.clone().filter(|_| comparison == Comparison::Refused),
+                reason: refused.filter(|_| comparison == Comparison::Refused),
                 curve: match &of.number {
                     Kind::Retention(curve, _) if !hidden => self.points(curve),
                     _ => Vec::new(),
@@ -287,6 +300,12 @@ impl Arms<'_> {
             });
         }
         facts
+    }
+
+    /// Why what the model says may not be compared, of the arm or of the holdout.
+    fn unlike(&self, arm: &str, segment: &Segment) -> Option<String> {
+        let arms = [arm, &self.loyalty.holdout.value];
+        arms.into_iter().find_map(|arm| self.forecasts.of(arm, segment)?.unlike.clone())
     }
 
     fn response(&self, cell: &Cell, beside: Option<&Cell>) -> Option<Response> {
@@ -316,6 +335,7 @@ impl Arms<'_> {
         let span = match id {
             "early_revenue" | "early_order_value" => self.loyalty.soon,
             "repeat_rate" => self.loyalty.repeat_within,
+            "forecast_value" => self.loyalty.forecast.as_ref().map_or(self.loyalty.horizon, |of| of.over),
             _ => self.loyalty.horizon,
         };
         span.as_secs_f64()

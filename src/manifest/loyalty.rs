@@ -46,12 +46,34 @@ pub struct Loyalty {
     /// What shows that a person is still there.
     #[serde(default)]
     pub active_by: Activity,
+    /// What buyers will be worth by a model of their purchases, beside what was observed. Default: no model.
+    pub forecast: Option<Forecast>,
     /// From which difference on one matters, over the holdout's number; of `net_promoter_score`, in points of 1. Within it
     /// both sides are practically equal. Default 0.05.
     pub margin: Option<At<f64>>,
     /// The same of single measures, e.g. `{retention: 0.02, net_promoter_score: 0.1}`.
     #[serde(default)]
     pub margins: BTreeMap<String, At<f64>>,
+}
+
+/// What buyers will be worth.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forecast {
+    /// The model.
+    pub model: ForecastModel,
+    /// Within how long of the first order. Default `365d`.
+    #[serde(default = "year", deserialize_with = "window")]
+    #[schemars(with = "String")]
+    pub over: Duration,
+}
+
+/// A model of purchases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForecastModel {
+    /// BG/NBD for how often (Fader, Hardie & Lee 2005), gamma-gamma for how much (Fader & Hardie 2013).
+    BgNbd,
 }
 
 /// What shows that a person is still there.
@@ -66,7 +88,7 @@ pub enum Activity {
 
 const DAY: u64 = 86_400;
 /// What is measured, as `margins` names it.
-pub const MEASURES: [&str; 8] = [
+pub const MEASURES: [&str; 9] = [
     "early_revenue",
     "early_order_value",
     "lifetime_value",
@@ -75,8 +97,13 @@ pub const MEASURES: [&str; 8] = [
     "days_retained",
     "time_to_next_order",
     "net_promoter_score",
+    "forecast_value",
 ];
 const MARGIN: f64 = 0.05;
+
+fn year() -> Duration {
+    Duration::from_secs(365 * DAY)
+}
 
 fn soon() -> Duration {
     Duration::from_secs(30 * DAY)

@@ -169,9 +169,7 @@ impl BgNbd {
 impl Fit {
     /// [`BgNbd::expected`], its interval by the delta method on the log scale. Method `bg_nbd_delta`.
     pub fn expected(&self, time: f64, level: f64) -> Option<Interval> {
-        let (estimate, half) =
-            (self.model.expected(time)?, normal_quantile(level)? * self.log_variance(|of| of.expected(time))?.sqrt());
-        Interval::of(estimate, estimate / half.exp(), estimate * half.exp(), level, "bg_nbd_delta")
+        on_log_scale(self.model.expected(time)?, self.log_variance(|of| of.expected(time))?, level)
     }
 
     /// The variance of the logarithm of what the model says, by the delta method. None where that is not above 0.
@@ -221,6 +219,12 @@ impl Fit {
         let p_value = if df >= 1.0 { chi2_tail(chi_squared, df) } else { None };
         (people > 0.0 && chi_squared.is_finite()).then_some(Check { classes, chi_squared, p_value, misplaced })
     }
+}
+
+/// A number above 0 from the variance of its logarithm. Method `bg_nbd_delta`.
+pub fn on_log_scale(estimate: f64, variance: f64, level: f64) -> Option<Interval> {
+    let factor = (normal_quantile(level)? * variance.sqrt()).exp();
+    Interval::of(estimate, estimate / factor, estimate * factor, level, "bg_nbd_delta")
 }
 
 /// Gauss's ₂F₁(a, b; c; z) for 0 ≤ z < 1 by its series, which has positive terms from where c + n is above 0. None where it

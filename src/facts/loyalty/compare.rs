@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stats::bg_nbd::on_log_scale;
+use crate::stats::quantile::normal_p;
 use crate::stats::survival::{self, Survival};
 use crate::stats::{ClusterSums, Interval, Moved, equivalence, moved, ratio_mean, share};
 
@@ -41,6 +43,8 @@ pub(super) enum Kind<'a> {
     Retention(Survival, u64),
     Days(Survival, u64),
     Median(Survival),
+    /// What a model says, above 0, with the variance of its logarithm.
+    Modelled(Option<(f64, f64)>),
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -58,6 +62,7 @@ impl Kind<'_> {
             Self::Retention(curve, day) => curve.share(*day, level),
             Self::Days(curve, day) => curve.restricted_mean(*day, level),
             Self::Median(curve) => curve.median(level),
+            Self::Modelled(of) => of.and_then(|(estimate, variance)| on_log_scale(estimate, variance, level)),
         }
     }
 
@@ -85,6 +90,11 @@ impl Kind<'_> {
             (Self::Days(x, day), Self::Days(y, _)) => {
                 survival::restricted_means(x, y, *day, level).map(Pair::from).unwrap_or_default()
             }
+            (Self::Modelled(Some((a, of_a))), Self::Modelled(Some((b, of_b)))) => Pair {
+                ratio: on_log_scale(a / b, of_a + of_b, level),
+                p_value: normal_p((a / b).ln() / (of_a + of_b).sqrt()),
+                ..self.from_limits(other, level)
+            },
             _ => self.from_limits(other, level),
         }
     }

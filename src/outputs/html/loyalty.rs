@@ -8,6 +8,7 @@ use super::tiers::worst;
 use super::view::{Row, States, rows};
 use crate::facts::loyalty::{Comparison, Loyalty, Scale};
 use crate::facts::loyalty_balance::{LoyaltyBalance, Side};
+use crate::facts::loyalty_forecast::LoyaltyForecast;
 use crate::facts::sample_ratio::SampleRatio;
 use crate::facts::{Fact, attributes};
 use crate::outputs::loyalty_charts::{Curve, Dot, curves, quadrants};
@@ -25,6 +26,7 @@ pub struct LoyaltyView<'a> {
     pub balances: Vec<Balance<'a>>,
     pub groups: Vec<Group<'a>>,
     pub folded: bool,
+    pub forecasts: Vec<Row<'a, LoyaltyForecast>>,
 }
 
 /// An arm and segment on both sides.
@@ -74,7 +76,7 @@ enum Unit {
     Points,
 }
 
-const MEASURES: [(&str, &str, &str, Unit); 8] = [
+const MEASURES: [(&str, &str, &str, Unit); 9] = [
     ("early_revenue", "Revenue soon", "Orders less returns per person, soon after the start.", Unit::Money),
     ("early_order_value", "Value of an order soon", "Money per order, soon after the start.", Unit::Money),
     ("lifetime_value", "Value up to the horizon", "Orders less returns per person, as observed.", Unit::Money),
@@ -82,6 +84,12 @@ const MEASURES: [(&str, &str, &str, Unit); 8] = [
     ("retention", "Still there", "People of whom something was heard, up to the horizon.", Unit::Share),
     ("days_retained", "Days still there", "Mean days, of which those up to the horizon count.", Unit::Days),
     ("time_to_next_order", "Time to the next order", "Days until half of the buyers ordered again.", Unit::Days),
+    (
+        "forecast_value",
+        "Value by forecast",
+        "Money per buyer after the first order, by a model of purchases.",
+        Unit::Money,
+    ),
     ("net_promoter_score", "Would recommend", "Answers of 9 or 10 less those of 0 to 6, in points.", Unit::Points),
 ];
 
@@ -116,7 +124,8 @@ pub fn loyalty<'a>(record: &'a Record, states: &States) -> Option<LoyaltyView<'a
     let picture = quadrants(&dots.collect::<Vec<_>>());
     let folded = by_measure.len() > MANY;
     let groups = by_measure.into_iter().map(|(place, rows)| group(record, place, rows)).collect();
-    (!ratios.is_empty()).then_some(LoyaltyView { ratios, picture, balances, groups, folded })
+    let forecasts = rows(record, states, |fact| if let Fact::LoyaltyForecast(fact) = fact { Some(fact) } else { None });
+    (!ratios.is_empty()).then_some(LoyaltyView { ratios, picture, balances, groups, folded, forecasts })
 }
 
 /// The number that stands for what is sold at once, and the one for what lasts.

@@ -56,6 +56,21 @@ pub(super) fn arms(facts: &mut Vec<Fact>) {
         facts.push(loyalty(HOSTILE[1], measure, &json!({"age_band": HOSTILE[0]}), "compared", value, 1.0));
         facts.push(loyalty("ranker_v2", measure, &json!({"age_band": "65+"}), "suppressed", value, times));
     }
+    for (strategy, region, forecast) in
+        [("plain", None, true), (HOSTILE[1], Some(HOSTILE[0]), true), ("ranker_v2", None, false)]
+    {
+        facts.push(fact(json!({
+            "kind": "loyalty_forecast", "strategy": strategy, "holdout": "plain", "segment": region.map_or(json!({}), |of| json!({"region": of})),
+            "over": "365 days", "buyers": 2_357, "again": 946, "suppressed": false,
+            "reason": (!forecast).then_some("the orders do not hold the parameters of BG/NBD"),
+            "purchases": forecast.then(|| json!({"r": 0.243, "alpha": 30.9, "a": 0.793, "b": 2.426, "log_likelihood": -9582.4})),
+            "spending": forecast.then(|| json!({"p": 6.25, "q": 3.74, "v": 15.44, "log_likelihood": -4059.0})),
+            "orders": forecast.then(|| interval(1.58, 0.1, 0.95)), "order_value": forecast.then(|| interval(35.2, 0.05, 0.95)),
+            "value": forecast.then(|| interval(90.8, 0.1, 0.95)), "misplaced": forecast.then_some(0.013),
+            "p_value": forecast.then_some(0.19), "correlation": forecast.then_some(0.11),
+            "classes": if forecast { vec![json!({"from": 0, "observed": 1_411, "expected": 1_407.7}), json!({"from": 1, "observed": 946, "expected": 949.3})] } else { vec![] },
+        })));
+    }
     // A heap of points, two of them one.
     let spots = [
         (1.12, 0.86),
