@@ -48,6 +48,9 @@ pub struct Loyalty {
     pub active_by: Activity,
     /// What buyers will be worth by a model of their purchases, beside what was observed. Default: no model.
     pub forecast: Option<Forecast>,
+    /// Adjusting by what people did before their start (CUPED; Deng, Xu, Kohavi & Walker 2013). Refused: the outcomes from
+    /// before are a use of data of their own, for which each person's consent at the start would have to be shown.
+    pub cuped: Option<At<bool>>,
     /// From which difference on one matters, over the holdout's number; of `net_promoter_score`, in points of 1. Within it
     /// both sides are practically equal. Default 0.05.
     pub margin: Option<At<f64>>,
@@ -157,6 +160,13 @@ pub(super) fn check(document: &Document<Manifest>) -> Vec<Problem> {
             let message = format!("the share of arm `{arm}` is {}; expected above 0 and at most 1", share.value);
             problems.push(document.problem(share, message));
         }
+    }
+    if let Some(cuped) = loyalty.cuped.as_ref().filter(|cuped| cuped.value) {
+        problems.push(document.problem(
+            cuped,
+            "`cuped` is not done: what people did before their start is a use of data of its own, and no consent to it is \
+             replayed; leave it out, intervals are then wider and hold all the same",
+        ));
     }
     for margin in loyalty.margin.iter().chain(loyalty.margins.values()) {
         if !(margin.value > 0.0 && margin.value < 1.0) {

@@ -44,3 +44,26 @@ impl Words {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::rules::load::parse;
+
+    fn told(words: &str) -> String {
+        let text = format!(
+            "pack: {{ id: p, version: '1', title: t }}\nrules:\n  - {{ id: r, title: t, step: assess-risks, severity: low, \
+             on: loyalty, fail_when: fact.lasting, message: m, why: w, remedy: r, words: [{words}] }}\n"
+        );
+        parse(Path::new("p.yaml"), text).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn words_are_checked_like_conditions() {
+        assert_eq!(told("{ word: a, when: fact.lasting }, { word: b }"), "");
+        assert!(told("{ word: a, when: fact.lastin }").contains("did you mean `lasting`?"));
+        assert!(told("{ word: a }, { word: b, when: fact.lasting }").contains("only the last word goes without"));
+        assert!(told("{ word: a, when: fact.lasting }, { word: a }").contains("the word `a` is written twice"));
+    }
+}

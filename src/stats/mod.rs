@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize};
 
 pub use abundance::Abundance;
 pub use jackknife::{Estimate, Scale, jackknife};
-pub use moved::{Moved, moved};
+pub use moved::{Moved, moved, times};
 pub use multiple::{benjamini_hochberg, holm};
 pub use portion::Portion;
 pub use proportion::Proportion;

@@ -66,6 +66,7 @@ fn alike_arms_are_equal_within_a_margin_that_the_people_can_tell() {
     }
     for (margin, told) in [
         ("margin: 1.5,", ["the margin is 1.5", "below 1"]),
+        ("cuped: true,", ["`cuped` is not done", "no consent to it is replayed"]),
         ("margins: { retension: 0.1 },", ["`retension`, which is no measure of loyalty", "retention"]),
     ] {
         let audit =
@@ -109,7 +110,7 @@ fn buyers(seed: u64, count: u64) -> Vec<Person> {
     let one = |nth: u64| {
         let share = |draw: &mut Numbers| (draw.below(1 << 31) as f64 + 0.5) / f64::from(1_u32 << 31);
         let eager = nth.is_multiple_of(2);
-        let rate = -share(&mut draw).ln() / 15.0;
+        let rate = -share(&mut draw).ln() / 40.0;
         let mut stop = share(&mut draw).min(share(&mut draw)).min(share(&mut draw));
         if eager {
             // The chance to go on, cubed.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::stats::bg_nbd::on_log_scale;
 use crate::stats::quantile::normal_p;
 use crate::stats::survival::{self, Survival};
-use crate::stats::{ClusterSums, Interval, Moved, equivalence, moved, ratio_mean, share};
+use crate::stats::{ClusterSums, Interval, equivalence, moved, ratio_mean, share, times};
 
 /// How an arm stands beside the holdout, turned so that more is better. It takes no side: where the intervals lie to the
 /// bounds is for rules to judge.
@@ -99,29 +99,27 @@ impl Kind<'_> {
         }
     }
 
-    /// From the limits of both alone (MOVER). A ratio on the log scale where both are above 0; else, and where nobody or
-    /// everybody of a side is gone, from the outer limits: wider than need be, never narrower.
+    /// From the limits of both alone: of medians and models on the log scale; where nobody, or everybody, of a side is
+    /// gone, a ratio of the outer limits, wider than need be and never narrower.
     fn from_limits(&self, other: &Self, level: f64) -> Pair {
         let Some((a, b)) = self.value(level).zip(other.value(level)) else { return Pair::default() };
-        let median = matches!(self, Self::Median(_));
-        let log =
-            |of: &Interval| Interval { estimate: of.estimate.ln(), low: of.low.ln(), high: of.high.ln(), ..of.clone() };
-        let (apart, logs) = (moved(&b, &a), moved(&log(&b), &log(&a)).filter(|_| median && a.low > 0.0 && b.low > 0.0));
-        let ratio = match &logs {
-            Some(Moved { difference: of, .. }) => {
-                Some(Interval { estimate: of.estimate.exp(), low: of.low.exp(), high: of.high.exp(), ..of.clone() })
-            }
-            None => Some(Interval {
-                estimate: a.estimate / b.estimate,
-                low: a.low / b.high,
-                high: a.high / b.low,
-                level,
-                method: "mover".to_owned(),
-            })
-            .filter(|_| b.low > 0.0),
+        let apart = moved(&b, &a);
+        if let Some(by) = times(&b, &a).filter(|_| !matches!(self, Self::Retention(..))) {
+            return Pair {
+                ratio: Some(by.difference),
+                difference: apart.map(|of| of.difference),
+                p_value: Some(by.p_value),
+            };
+        }
+        let outer = Interval {
+            estimate: a.estimate / b.estimate,
+            low: a.low / b.high,
+            high: a.high / b.low,
+            level,
+            method: "mover".to_owned(),
         };
-        let p_value = logs.as_ref().or(apart.as_ref()).map(|of| of.p_value);
-        Pair { ratio, difference: apart.map(|of| of.difference), p_value }
+        let p_value = apart.as_ref().map(|of| of.p_value);
+        Pair { ratio: Some(outer).filter(|_| b.low > 0.0), difference: apart.map(|of| of.difference), p_value }
     }
 
     /// The same, turned so that more is better, beside the margin: a share of the holdout's number, or of a score so
