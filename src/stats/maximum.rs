@@ -163,15 +163,16 @@ fn inverse<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[[f64; N]; N]> {
         }
     }
     let mut inverse = [[0.0; N]; N];
-    for column in 0..N {
+    // A column at a time, which is as well a row: it is symmetric.
+    for (column, row) in inverse.iter_mut().enumerate() {
         let mut solved = [0.0; N];
         for i in 0..N {
             let known: f64 = (0..i).map(|k| lower[i][k] * solved[k]).sum();
             solved[i] = (f64::from(u8::from(i == column)) - known) / lower[i][i];
         }
         for i in (0..N).rev() {
-            let known: f64 = (i + 1..N).map(|k| lower[k][i] * inverse[k][column]).sum();
-            inverse[i][column] = (solved[i] - known) / lower[i][i];
+            let known: f64 = (i + 1..N).map(|k| lower[k][i] * row[k]).sum();
+            row[i] = (solved[i] - known) / lower[i][i];
         }
     }
     Some(inverse)

@@ -106,7 +106,9 @@ fn who_comes_back_later_or_would_not_recommend_it_is_harmed() {
 /// evidence ends.
 fn buyers(seed: u64, count: u64) -> Vec<Person> {
     let mut draw = Numbers(seed);
-    (0..20).for_each(|_| drop(draw.below(2)));
+    for _ in 0..20 {
+        draw.below(2);
+    }
     let one = |nth: u64| {
         let share = |draw: &mut Numbers| (draw.below(1 << 31) as f64 + 0.5) / f64::from(1_u32 << 31);
         let eager = nth.is_multiple_of(2);

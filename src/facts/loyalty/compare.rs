@@ -85,7 +85,7 @@ impl Kind<'_> {
             },
             (Self::Retention(x, day), Self::Retention(y, _)) => match survival::shares(x, y, *day, level) {
                 Some(of) => of.into(),
-                None => self.from_limits(other, level),
+                None => self.by_limits(other, level),
             },
             (Self::Days(x, day), Self::Days(y, _)) => {
                 survival::restricted_means(x, y, *day, level).map(Pair::from).unwrap_or_default()
@@ -93,15 +93,15 @@ impl Kind<'_> {
             (Self::Modelled(Some((a, of_a))), Self::Modelled(Some((b, of_b)))) => Pair {
                 ratio: on_log_scale(a / b, of_a + of_b, level),
                 p_value: normal_p((a / b).ln() / (of_a + of_b).sqrt()),
-                ..self.from_limits(other, level)
+                ..self.by_limits(other, level)
             },
-            _ => self.from_limits(other, level),
+            _ => self.by_limits(other, level),
         }
     }
 
     /// From the limits of both alone: of medians and models on the log scale; where nobody, or everybody, of a side is
     /// gone, a ratio of the outer limits, wider than need be and never narrower.
-    fn from_limits(&self, other: &Self, level: f64) -> Pair {
+    fn by_limits(&self, other: &Self, level: f64) -> Pair {
         let Some((a, b)) = self.value(level).zip(other.value(level)) else { return Pair::default() };
         let apart = moved(&b, &a);
         if let Some(by) = times(&b, &a).filter(|_| !matches!(self, Self::Retention(..))) {

@@ -30,7 +30,9 @@ pub(crate) struct Person {
 /// People who buy at six paces and stop at four, the same that the numbers of lifetimes below were made from.
 pub(crate) fn people() -> Vec<Person> {
     let mut draw = Numbers(5);
-    (0..10).for_each(|_| drop(draw.below(2)));
+    for _ in 0..10 {
+        draw.below(2);
+    }
     let one = |_| {
         let seen = 150 + draw.below(150);
         let (pace, lost) = (10 + 15 * draw.below(6), [5, 30, 150, 700][draw.below(4) as usize]);
@@ -136,7 +138,9 @@ fn its_own_draws_give_the_parameters_back() {
     let truth = BgNbd { r: 1.0, alpha: 20.0, a: 1.0, b: 3.0 };
     let shop = |seed: u64, size: u64| -> Vec<Buyers> {
         let mut draw = Numbers(seed);
-        (0..20).for_each(|_| drop(draw.below(2)));
+        for _ in 0..20 {
+            draw.below(2);
+        }
         let one = |_| {
             // A gamma of shape 1 is an exponential; a beta(1, 3) the least of three.
             let rate = -draw.share().ln() / truth.alpha;
