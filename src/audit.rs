@@ -41,6 +41,8 @@ pub struct Options {
     pub fail_on: Option<Severity>,
     /// In place of the manifest's.
     pub baseline: Option<PathBuf>,
+    /// The table of a candidate, in place of the manifest's.
+    pub candidate: Option<PathBuf>,
     /// Bytes that plans may hold; default half of the machine's.
     pub memory: Option<usize>,
     pub progress: Progress,
@@ -70,7 +72,11 @@ pub struct Audit {
 pub async fn audit(manifest: &Path, options: &Options) -> Result<Audit> {
     let (started, clock) = (Utc::now(), Instant::now());
     let engine = Engine::embedded(options.memory.unwrap_or_else(crate::engine::default_memory))?;
-    let mut declared = Declared::read(manifest, options.baseline.as_deref(), &engine).await?;
+    let mut declared =
+        Declared::read(manifest, options.baseline.as_deref(), options.candidate.as_deref(), &engine).await?;
+    if options.scope != Scope::Whole {
+        candidate::check(&engine, &declared, &options.progress).await?;
+    }
     let tables = Tables::read(&engine, &declared, options.scope, &options.progress).await?;
     let replayed = Replayed::run(&engine, &mut declared, &tables, options).await?;
     let as_of = declared.as_of(replayed.log.as_ref());

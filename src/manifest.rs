@@ -22,7 +22,7 @@ pub use lineage::{Dialect, LineageFormat, LineageSource};
 pub use loyalty::{Activity, Loyalty, MEASURES as LOYALTY_MEASURES};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
 
-use crate::error::{Problem, Result, all_clear};
+use crate::error::{Error, Problem, Result, all_clear};
 use crate::playbook::Severity;
 use crate::yaml::{At, Document};
 
@@ -198,7 +198,17 @@ fn yes() -> bool {
 impl Manifest {
     /// Reads and checks a manifest. Everything that can be known from the file alone is checked here.
     pub fn read(path: &Path) -> Result<Document<Self>> {
-        let document = Document::<Self>::read(path)?;
+        Self::read_with(path, None)
+    }
+
+    /// As [`Manifest::read`]; the file `candidate`, as seen from the current folder, takes the place of the table that the
+    /// manifest names.
+    pub fn read_with(path: &Path, candidate: Option<&Path>) -> Result<Document<Self>> {
+        let mut document = Document::<Self>::read(path)?;
+        if let Some(file) = candidate {
+            std::fs::metadata(file).map_err(|error| Error::io(file, "read", &error))?;
+            candidate::hand_over(&mut document, file);
+        }
         all_clear(document.unfilled().into_iter().chain(check(&document)).collect())?;
         Ok(document)
     }

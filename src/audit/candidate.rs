@@ -1,16 +1,21 @@
 //! The candidate: what people would get under it.
 
+use std::collections::BTreeSet;
+
 use super::declared::Declared;
 use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::evidence::columns::Role;
+use crate::evidence::loader::Loader;
 use crate::evidence::table::Table;
 use crate::facts::{Fact, counterfactual};
-use crate::manifest::{Candidate, Manifest};
+use crate::manifest::{Candidate, Manifest, Unit};
 use crate::metrics::{METRICS, Metric};
+use crate::progress::Progress;
 use crate::replay::candidate::{self, Question};
 use crate::replay::segments::Segments;
+use crate::stats::off_policy::Assumption;
 use crate::yaml::Document;
 
 /// The outcomes of an impression that candidates are judged by.
@@ -28,12 +33,13 @@ pub(super) async fn candidate_facts(
         return Ok(Vec::new());
     };
     let has = |column: &str| tables.has(Role::Recommendations, column);
-    crate::error::all_clear(missing(manifest, named, table, has))?;
+    let measure = &manifest.value.measure;
+    crate::error::all_clear(missing(manifest, named, table, measure.unit == Unit::Subject, has))?;
     let on = logging(engine, manifest, named).await?;
     let metrics: Vec<&'static Metric> =
         METRICS.iter().filter(|metric| OUTCOMES.contains(&metric.id) && has(metric.needs[0])).collect();
     let attributes: Vec<&str> = segments.attributes.keys().map(String::as_str).collect();
-    let measure = &manifest.value.measure;
+    let assumptions = named.assumptions();
     let question = Question {
         unit: measure.unit,
         on: &on,
@@ -42,11 +48,39 @@ pub(super) async fn candidate_facts(
         table,
         logged: has("propensity"),
         clip: named.clip,
+        assumptions: &assumptions,
+        min_cell: measure.min_cell,
     };
     let found = candidate::sum(engine, manifest, &question).await?;
     let subject =
         counterfactual::Subject { candidate: &named.id, on: &on, clip: named.clip, positioned: has("position") };
-    Ok(counterfactual::measure(&found, &subject, segments, measure).into_iter().map(Fact::Counterfactual).collect())
+    let facts = found.iter().flat_map(|found| counterfactual::measure(found, &subject, segments, measure));
+    Ok(facts.map(Fact::Counterfactual).collect())
+}
+
+/// What can be said of the candidate without the log: whether its table, if it is here, has the columns of one, and whether
+/// the strategy on which it is judged is declared.
+pub(super) async fn check(engine: &Engine, declared: &Declared, progress: &Progress) -> Result<()> {
+    let manifest = &declared.manifest;
+    let Some(named) = &manifest.value.candidate else { return Ok(()) };
+    let known = || manifest.value.strategies.iter().map(|strategy| strategy.id.as_str());
+    if let Some(on) = named.on.as_ref().filter(|on| !known().any(|id| id == on.as_str())) {
+        let message = format!("the candidate is judged on `{}`, which is no strategy of the manifest", on.value);
+        return Err(manifest.problem(on, message).suggest(on, known()).into());
+    }
+    let sources = declared.sources(Role::Candidate).iter();
+    let here: Vec<_> = sources.filter(|source| manifest.resolve(&source.path).exists()).cloned().collect();
+    let loader = Loader {
+        engine,
+        manifest,
+        role: Role::Candidate,
+        attributes: BTreeSet::new(),
+        optional: &[],
+        unwanted: &[],
+        progress,
+        taxonomy: &declared.taxonomy,
+    };
+    loader.look(&here).await
 }
 
 /// What the candidate's table tells apart, the log must tell apart, too; and it must have an outcome.
@@ -54,6 +88,7 @@ fn missing(
     manifest: &Document<Manifest>,
     named: &Candidate,
     table: &Table,
+    by_subject: bool,
     has: impl Fn(&str) -> bool,
 ) -> Vec<crate::error::Problem> {
     let keys = ["request_id", "subject_id", "position"].into_iter();
@@ -62,6 +97,15 @@ fn missing(
         manifest.problem(&named.id, message).help("leave the column out, or map it in the log")
     });
     let mut problems: Vec<_> = unknown.collect();
+    // Which rows are one request is told by its id, or by who was served when.
+    let lacking = [("position", has("position")), ("request_id", has("request_id") || by_subject && has("subject_id"))];
+    for at in named.assumption.iter().filter(|at| at.as_str() != Assumption::Independent.id()) {
+        for (column, _) in lacking.iter().filter(|(_, there)| !there) {
+            let message =
+                format!("the assumption `{}` needs the column `{column}`, which the log does not have", at.value);
+            problems.push(manifest.problem(at, message).help("map it in the log, or take positions as `independent`"));
+        }
+    }
     if !METRICS.iter().any(|metric| OUTCOMES.contains(&metric.id) && has(metric.needs[0])) {
         let message = format!("the candidate `{}` is judged by an outcome, and the log has none", *named.id);
         problems.push(manifest.problem(&named.id, message).help("map `clicked`, `converted` or `revenue` in the log"));
@@ -83,7 +127,14 @@ async fn logging(engine: &Engine, manifest: &Document<Manifest>, named: &Candida
         (None, _) => {
             let message = format!("the log has {} strategies; say on which the candidate is judged", known.len());
             let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            Err(manifest.problem(&named.id, message).help(format!("add `on:` to `candidate`: one of {known}")).into())
+            let help = match named.id.line {
+                // It was handed over on the command line.
+                0 => {
+                    format!("add `candidate: {{ id: {}, on: ... }}` to the manifest, on one of {known}", named.id.value)
+                }
+                _ => format!("add `on:` to `candidate`: one of {known}"),
+            };
+            Err(manifest.problem(&named.id, message).help(help).into())
         }
     }
 }

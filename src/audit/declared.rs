@@ -49,9 +49,9 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    /// `baseline` takes the place of the manifest's.
-    pub async fn read(path: &Path, baseline: Option<&Path>, engine: &Engine) -> Result<Self> {
-        let manifest = Manifest::read(path)?;
+    /// `baseline` and `candidate` take the place of the manifest's.
+    pub async fn read(path: &Path, baseline: Option<&Path>, candidate: Option<&Path>, engine: &Engine) -> Result<Self> {
+        let manifest = Manifest::read_with(path, candidate)?;
         let mut taxonomy = Taxonomy::fideslang()?;
         let evidence = &manifest.value.evidence;
         let mut documents = vec![("manifest", manifest.path.clone())];

@@ -35,6 +35,10 @@ pub struct Args {
     /// What was found before and may stay as long as it gets no worse (`probity baseline write`); default the manifest's
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// What a strategy would show that nobody has been exposed to yet, in place of the manifest's `evidence.candidate`. Without
+    /// `candidate` in the manifest it is named after the file, and judged on the log's only strategy
+    #[arg(long, value_name = "FILE")]
+    candidate: Option<PathBuf>,
     /// Folder of templates for the report, in the place of those of the same name (`probity report --write-templates`)
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
@@ -51,6 +55,7 @@ pub fn run(args: Args) -> Result<Ending> {
     let options = Options {
         fail_on: args.fail_on,
         baseline: args.baseline,
+        candidate: args.candidate,
         memory: args.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
         progress: Progress::on_stderr(),
         pseudonym_key: std::env::var_os(PSEUDONYM_KEY)

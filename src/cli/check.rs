@@ -30,6 +30,7 @@ pub fn run(args: Args) -> Result<Ending> {
     let options = Options {
         fail_on: args.fail_on,
         baseline: None,
+        candidate: None,
         memory: None,
         progress: Progress::hidden(),
         pseudonym_key: None,

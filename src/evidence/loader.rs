@@ -78,7 +78,12 @@ pub struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    pub async fn load(&self, sources: &[Source]) -> Result<Table> {
+    /// Whether the columns of the sources are those of the role, of which nothing is read but the headers.
+    pub async fn look(&self, sources: &[Source]) -> Result<()> {
+        self.plans(sources).await.map(|_| ())
+    }
+
+    async fn plans<'s>(&self, sources: &'s [Source]) -> Result<Vec<Plan<'s>>> {
         let mut plans = Vec::new();
         let mut problems = Vec::new();
         for source in sources {
@@ -96,6 +101,11 @@ impl Loader<'_> {
             }
         }
         crate::error::all_clear(problems)?;
+        Ok(plans)
+    }
+
+    pub async fn load(&self, sources: &[Source]) -> Result<Table> {
+        let plans = self.plans(sources).await?;
         let bytes = plans.iter().filter_map(|p| std::fs::metadata(&p.file.path).ok()).map(|m| m.len()).sum();
         self.progress.start(&format!("reading {}", self.role.id()), bytes);
         let mut table = Table::default();

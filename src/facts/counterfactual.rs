@@ -23,9 +23,11 @@ pub struct Counterfactual {
     pub on: String,
     /// `click`, `conversion` or `revenue`; empty when refused.
     pub metric: String,
-    /// `replay`, `inverse_propensity`, `clipped`, `self_normalised`, `direct_method` or `doubly_robust`; empty when refused.
+    /// `replay`, `inverse_propensity`, `clipped`, `self_normalised`, `direct_method`, `doubly_robust` or
+    /// `doubly_robust_cross_fitted`; empty when refused.
     pub estimator: String,
-    /// `independent`: each position by itself. `single`: the log has no positions.
+    /// `independent`: each position by itself. `cascade`: also what stands above it. `slate`: all of the request. `single`:
+    /// the log has no positions.
     pub assumption: String,
     /// The attribute that makes the segment, e.g. `{age_band: 65+}`; empty for everyone.
     pub segment: BTreeMap<String, String>,
@@ -45,7 +47,7 @@ pub struct Counterfactual {
     pub value: Option<Interval>,
     /// What the segment gets under `on`.
     pub current: Option<Interval>,
-    /// `value` over `current`.
+    /// `value` over `current`; null for the direct method.
     pub change: Option<Interval>,
     /// Two-sided, of the null hypothesis that the candidate changes nothing.
     pub change_p_value: Option<f64>,
@@ -67,7 +69,8 @@ pub struct Counterfactual {
     pub mean_weight: Option<Interval>,
     /// Share of the candidate's probability on items that the log never shows in that position.
     pub unsupported_share: Option<f64>,
-    /// How far propensities are from what the log shows, 0 to 1, in the worst position; null when they are not there.
+    /// How far propensities are from what the log shows, 0 to 1, in the worst position (in the first unless positions are
+    /// independent); null when they are not there.
     pub propensity_distance: Option<f64>,
     /// Subjects of the segment; null when withheld or when the log has no subjects.
     pub subjects: Option<u64>,
@@ -75,7 +78,8 @@ pub struct Counterfactual {
     pub impressions: Option<u64>,
     /// Impressions for which the candidate's probabilities add up to less than 1; null when withheld.
     pub short: Option<u64>,
-    /// Impressions of the whole log of which the candidate's table says nothing.
+    /// Impressions of the whole log of which the candidate's table says nothing; under `cascade` and `slate` also those of
+    /// requests in which a position on which their weight depends is not there, or there twice.
     pub uncovered: u64,
     /// Whether the segment is below `min_cell` units, so that its numbers are withheld.
     pub suppressed: bool,
@@ -84,8 +88,15 @@ pub struct Counterfactual {
 impl FactKind for Counterfactual {
     const NAME: &'static str = "counterfactual";
     const DOC: &'static str = include_str!("counterfactual.md");
-    const MEASURES: &'static [&'static str] =
-        &["replay", "inverse_propensity", "clipped", "self_normalised", "direct_method", "doubly_robust"];
+    const MEASURES: &'static [&'static str] = &[
+        "replay",
+        "inverse_propensity",
+        "clipped",
+        "self_normalised",
+        "direct_method",
+        "doubly_robust",
+        "doubly_robust_cross_fitted",
+    ];
     const NEEDS_LOG: bool = true;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
@@ -94,6 +105,7 @@ impl FactKind for Counterfactual {
             ("on", self.on.clone()),
             ("metric", self.metric.clone()),
             ("estimator", self.estimator.clone()),
+            ("assumption", self.assumption.clone()),
             ("segment", attributes(&self.segment)),
             ("reference", attributes(&self.reference)),
         ])
@@ -101,6 +113,9 @@ impl FactKind for Counterfactual {
 
     fn evidence(&self) -> Vec<Evidence> {
         let mut evidence = vec![Evidence::value("judged on the log of", self.on.clone())];
+        if self.assumption != "single" {
+            evidence.push(Evidence::value("positions taken as", self.assumption.clone()));
+        }
         if let Some(rows) = self.effective_impressions {
             evidence.push(Evidence::value("effective impressions", format!("{rows:.0}")));
         }
@@ -124,7 +139,7 @@ pub struct Subject<'a> {
     pub positioned: bool,
 }
 
-/// Estimates every segment by every estimator, outcome by outcome.
+/// Estimates every segment by every estimator, outcome by outcome, under one assumption.
 pub fn measure(
     found: &Found,
     subject: &Subject<'_>,
@@ -157,7 +172,7 @@ fn blank(found: &Found, subject: &Subject<'_>, settings: &manifest::Measure) -> 
         on: subject.on.to_owned(),
         metric: String::new(),
         estimator: String::new(),
-        assumption: if subject.positioned { "independent" } else { "single" }.to_owned(),
+        assumption: if subject.positioned { found.assumption.id() } else { "single" }.to_owned(),
         segment: BTreeMap::new(),
         reference: BTreeMap::new(),
         unit: settings.unit.id().to_owned(),
@@ -233,7 +248,7 @@ impl Family<'_> {
         let sums = &cell.sums;
         let mean = sums.mean(estimator);
         fact.estimate = sums.estimate(estimator);
-        fact.value = mean.and_then(|mean| mean.interval(level));
+        fact.value = sums.value(estimator).and_then(|mean| mean.interval(level));
         fact.current = sums.current().and_then(|mean| mean.interval(level));
         (fact.change, fact.change_p_value) = sums.change(estimator, level).unzip();
         fact.effective_impressions = Some(sums.effective_rows());

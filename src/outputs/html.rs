@@ -37,6 +37,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod told;
 mod view;
 mod watch;
 

@@ -4,6 +4,7 @@
 //! added up by subject and then by segment. Everything is summed in whole numbers, so that no sum depends on its order.
 
 mod checks;
+mod direct;
 mod sql;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use crate::evidence::table::Table;
 use crate::manifest::{Manifest, Unit};
 use crate::metrics::Metric;
 use crate::replay::segments::label;
-use crate::stats::off_policy::{COLUMNS, Column, Sums};
+use crate::stats::off_policy::{Assumption, COLUMNS, Column, Sums};
 use crate::stats::{self, off_policy};
 use crate::yaml::Document;
 
@@ -24,6 +25,9 @@ const LEAST: f64 = 1e-9;
 const MISFIT_P: f64 = 1e-6;
 /// The share of a position's impressions that would have to be other items for the propensities to fit.
 const MISFIT: f64 = 0.3;
+
+/// Past this a request stands for so many others that nothing but it is told.
+const HEAVIEST: f64 = 1e12;
 
 /// What to sum.
 pub struct Question<'a> {
@@ -39,21 +43,27 @@ pub struct Question<'a> {
     pub logged: bool,
     /// The most that a row weighs in the clipped sum.
     pub clip: f64,
+    /// What the positions of one request are to each other; each is answered.
+    pub assumptions: &'a [Assumption],
+    /// Segments of fewer units are not shown, and spared the interval of the direct method.
+    pub min_cell: u64,
 }
 
 /// What there is to judge a candidate by.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Found {
+    pub assumption: Assumption,
     /// Why no estimate can be made; then there are no cells.
     pub refused: Option<String>,
     pub cells: Vec<Cell>,
     /// The candidate does not draw, and the log drew uniformly in each position.
     pub replayable: bool,
-    /// The greatest distance of propensities from what the log shows, of all positions: 0 to 1.
+    /// The greatest distance of propensities from what the log shows, of all positions (of the first only where those
+    /// below it may depend on it): 0 to 1.
     pub distance: Option<f64>,
     /// Impressions of the log.
     pub impressions: u64,
-    /// Those in a place of which the candidate's table says nothing.
+    /// Those in a place of which the candidate's table says nothing, and those whose weight the log does not tell.
     pub uncovered: u64,
 }
 
@@ -73,44 +83,82 @@ pub struct Cell {
     pub short: u64,
 }
 
-/// Joins the log with the candidate, and sums by segment.
-pub async fn sum(engine: &Engine, manifest: &Document<Manifest>, question: &Question<'_>) -> Result<Found> {
+/// Joins the log with the candidate, and sums by segment: once for each assumption.
+pub async fn sum(engine: &Engine, manifest: &Document<Manifest>, question: &Question<'_>) -> Result<Vec<Found>> {
     checks::candidate(engine, manifest, question.table).await?;
     let shown = format!("SELECT * FROM shown WHERE strategy = {}", literal(question.on));
     engine.stage("candidate_log", &sql::log(question, &shown)).await?;
     let log = engine.rows(&sql::propensities(question)).await?;
-    let mut found = Found { impressions: log.count("n", 0), ..Found::default() };
-    found.refused = unusable(&log, question);
-    if found.refused.is_some() {
-        return Ok(found);
+    let mut all: Vec<Found> = question.assumptions.iter().map(|&of| blank(of, log.count("n", 0))).collect();
+    if let Some(reason) = unusable(&log, question) {
+        all.iter_mut().for_each(|found| found.refused = Some(reason.clone()));
+        return Ok(all);
     }
     let fit = engine.rows(&sql::agreement()).await?;
-    found.refused = misfit(&fit, question, &mut found.distance);
-    if found.refused.is_some() {
-        return Ok(found);
-    }
-    let scales = Scales::of(&log, question);
     let from_zero = engine.rows("SELECT min(position) AS n FROM candidate").await?.integer("n", 0) == Some(0);
     engine.stage("candidate_choices", &sql::choices(question, from_zero)).await?;
     engine.stage("candidate_places", &sql::places(question)).await?;
     engine.stage("candidate_model", &sql::model(question)).await?;
-    engine.stage("candidate_contexts", &sql::contexts(question, &scales)).await?;
+    let direct = Scales::of(&log, question, 1.0).direct;
+    engine.stage("candidate_contexts", &sql::contexts(question, &direct)).await?;
+    for found in &mut all {
+        found.refused = misfit(&fit, question, found);
+        if found.refused.is_none() {
+            judge(engine, question, &log, found).await?;
+        }
+    }
+    Ok(all)
+}
+
+fn blank(assumption: Assumption, impressions: u64) -> Found {
+    let (refused, cells, distance) = (None, Vec::new(), None);
+    Found { assumption, refused, cells, replayable: false, distance, impressions, uncovered: 0 }
+}
+
+/// The sums under one assumption.
+async fn judge(engine: &Engine, question: &Question<'_>, log: &Rows, found: &mut Found) -> Result<()> {
+    let weighed = sql::weighed(question, found.assumption);
+    let heaviest = match found.assumption {
+        Assumption::Independent => {
+            engine.view("candidate_weighed", &weighed).await?;
+            1.0 / log.float("least", 0).unwrap_or(1.0)
+        }
+        // What a product comes to is not known before it is made.
+        Assumption::Cascade | Assumption::Slate => {
+            engine.stage("candidate_weighed", &weighed).await?;
+            engine.rows(sql::HEAVIEST).await?.float("heaviest", 0).unwrap_or(1.0)
+        }
+    };
+    if heaviest.is_nan() || heaviest > HEAVIEST {
+        found.refused = Some(format!(
+            "a request would stand for {heaviest:.0e} others: the propensities of its positions, multiplied, are too small"
+        ));
+        return Ok(());
+    }
+    let scales = Scales::of(log, question, heaviest);
     engine.stage("candidate_rows", &sql::rows(question, &scales)).await?;
     let totals = engine.rows(sql::TOTALS).await?;
     found.uncovered = found.impressions.saturating_sub(totals.count("n", 0));
     if totals.count("n", 0) == 0 {
-        found.refused = Some("its table speaks of no decision of the log".to_owned());
-        return Ok(found);
+        found.refused = Some(match found.assumption {
+            Assumption::Independent => "its table speaks of no decision of the log".to_owned(),
+            Assumption::Cascade | Assumption::Slate => {
+                "its table speaks of no request of the log whose positions are there without a gap, each once"
+                    .to_owned()
+            }
+        });
+        return Ok(());
     }
     let uniform = log.integer("uniform", 0) == Some(1);
-    found.replayable = uniform && totals.integer("drawn", 0) == Some(0);
+    let drawn = totals.integer("drawn", 0) != Some(0);
+    found.replayable = uniform && !drawn && found.assumption == Assumption::Independent;
     let rows = engine.rows(&sql::by_segment(question)).await?;
     for row in 0..rows.len() {
         found.cells.extend(question.metrics.iter().filter_map(|metric| cell(&rows, row, metric, question, &scales)));
     }
     let order = |cell: &Cell| question.metrics.iter().position(|metric| metric.id == cell.metric.id);
     found.cells.sort_by_cached_key(|cell| (order(cell), cell.segment.clone().into_iter().collect::<Vec<_>>()));
-    Ok(found)
+    direct::spread(engine, question, &scales, &mut found.cells).await
 }
 
 /// What a weight and a reward are counted in, so that whole numbers hold the sums of many.
@@ -120,21 +168,26 @@ struct Scales {
     rewards: Vec<f64>,
     /// By metric: what modelled rewards are counted in, which no weight makes larger than rewards are.
     direct: Vec<f64>,
+    /// By metric: the largest reward.
+    most: Vec<f64>,
 }
 
 impl Scales {
-    /// Ten trillion steps to the largest value that a row can have.
-    fn of(log: &Rows, question: &Question<'_>) -> Self {
-        let heaviest = 1.0 / log.float("least", 0).unwrap_or(1.0);
-        let step = |most: f64| 10_f64.powi((13.0 - most.max(1.0).log10().ceil()) as i32);
+    fn of(log: &Rows, question: &Question<'_>, heaviest: f64) -> Self {
         let most = |metric: &&Metric| log.float(&format!("{}_most", metric.id), 0).unwrap_or(0.0);
         let most: Vec<f64> = question.metrics.iter().map(most).collect();
         Self {
             weight: step(heaviest),
-            rewards: most.iter().map(|most| step(most * (1.0 + 2.0 * heaviest))).collect(),
+            rewards: most.iter().map(|most| step(most * (1.0 + 3.0 * heaviest))).collect(),
             direct: most.iter().map(|most| step(*most)).collect(),
+            most,
         }
     }
+}
+
+/// Ten trillion steps to the largest value that a row can have.
+fn step(most: f64) -> f64 {
+    10_f64.powi((13.0 - most.max(1.0).log10().ceil()) as i32)
 }
 
 fn unusable(log: &Rows, question: &Question<'_>) -> Option<String> {
@@ -153,18 +206,25 @@ fn unusable(log: &Rows, question: &Question<'_>) -> Option<String> {
 }
 
 /// The worst position, if its propensities cannot be those by which the log was made.
-fn misfit(fit: &Rows, question: &Question<'_>, distance: &mut Option<f64>) -> Option<String> {
-    let mut worst: Option<(f64, i64, f64)> = None;
+///
+/// Below the first position a propensity may hold for what stands above, and how often an item is to be expected there is
+/// not known then; only where positions are independent is every one of them looked at.
+fn misfit(fit: &Rows, question: &Question<'_>, found: &mut Found) -> Option<String> {
+    let mut worst: Option<(f64, i64)> = None;
+    let first = (0..fit.len()).filter_map(|row| fit.integer("place", row)).min();
     for row in 0..fit.len() {
+        if found.assumption != Assumption::Independent && fit.integer("place", row) != first {
+            continue;
+        }
         let apart = fit.float("distance", row).unwrap_or(0.0);
-        *distance = Some(distance.unwrap_or(0.0).max(apart));
+        found.distance = Some(found.distance.unwrap_or(0.0).max(apart));
         let p = off_policy::agreement(fit.float("chi_square", row).unwrap_or(0.0), fit.count("cells", row));
         let place = fit.integer("place", row).unwrap_or(0);
-        if p.is_some_and(|p| p < MISFIT_P) && apart > MISFIT && worst.is_none_or(|(most, ..)| apart > most) {
-            worst = Some((apart, place, p.unwrap_or(0.0)));
+        if p.is_some_and(|p| p < MISFIT_P) && apart > MISFIT && worst.is_none_or(|(most, _)| apart > most) {
+            worst = Some((apart, place));
         }
     }
-    let (apart, place, _) = worst?;
+    let (apart, place) = worst?;
     let at = if place > 0 { format!(" in position {place}") } else { String::new() };
     Some(format!(
         "the propensities of `{}` do not fit its own log: to agree, {:.0} % of the impressions{at} would have to be of \
@@ -187,7 +247,7 @@ fn cell(rows: &Rows, row: usize, metric: &'static Metric, question: &Question<'_
         Column::Rows | Column::Match => 1.0,
         Column::Weight => 1.0 / scales.weight,
         Column::Reward | Column::MatchReward => unit,
-        Column::Weighted | Column::Clipped | Column::Robust => unit / scale,
+        Column::Weighted | Column::Clipped | Column::Robust | Column::CrossFitted => unit / scale,
     };
     let units = rows.count(&format!("{id}_units"), row);
     let mut sums = Sums {

@@ -11,6 +11,31 @@ use super::Interval;
 use super::quantile::{t_p, t_quantile};
 use super::ratio_mean::{ClusterSums, RatioMean, Unit};
 
+/// What the reward in a position may depend on: of which positions' choices a row's weight is the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assumption {
+    /// The choice in that position alone: w = e / b.
+    Independent,
+    /// The choices down to that position, as if read from the top: w of position k is the product of e / b over 1 to k
+    /// (reward interaction; McInerney, Brost, Chandar, Mehrotra & Carterette 2020).
+    Cascade,
+    /// All choices of the request: w is the product over all of its positions (importance sampling of whole slates).
+    Slate,
+}
+
+impl Assumption {
+    pub const ALL: [Self; 3] = [Self::Independent, Self::Cascade, Self::Slate];
+
+    /// As facts and manifests name it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Independent => "independent",
+            Self::Cascade => "cascade",
+            Self::Slate => "slate",
+        }
+    }
+}
+
 /// What is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
@@ -24,13 +49,16 @@ pub enum Column {
     Weighted,
     /// min(w, λ)·r.
     Clipped,
-    /// m + w·(r − q): q is the modelled reward of the choice that was made, m the mean of the modelled rewards of all
-    /// choices under the evaluated policy.
+    /// v·m + w·(r − q): q is the modelled reward of the choice that was made, m the mean of the modelled rewards of all
+    /// choices under the evaluated policy, and v what w has of other positions than its own under
+    /// [`Assumption::Cascade`] (Kiyohara et al. 2022), else 1.
     Robust,
     /// 1 where the evaluated policy, which does not draw, makes the same choice.
     Match,
     /// r of those.
     MatchReward,
+    /// As [`Column::Robust`], with q and m from the other of two halves of the clusters.
+    CrossFitted,
 }
 
 impl Column {
@@ -43,6 +71,7 @@ impl Column {
         Self::Robust,
         Self::Match,
         Self::MatchReward,
+        Self::CrossFitted,
     ];
 
     pub fn index(self) -> usize {
@@ -50,7 +79,7 @@ impl Column {
     }
 }
 
-pub const COLUMNS: usize = 8;
+pub const COLUMNS: usize = 9;
 
 /// How the value of the evaluated policy is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,20 +93,24 @@ pub enum Estimator {
     Clipped,
     /// Σw·r / Σw (Swaminathan & Joachims 2015): never beyond the rewards seen, consistent.
     SelfNormalised,
-    /// Σm / N: as good as the model of rewards; its uncertainty is not that of the rows.
+    /// Σm / N: as good as the model of rewards.
     DirectMethod,
-    /// Σ(m + w·(r − q)) / N (Dudík, Langford & Li 2011): without bias when either b or the model is right.
+    /// Σ(v·m + w·(r − q)) / N (Dudík, Langford & Li 2011): without bias when either b or the model is right.
     DoublyRobust,
+    /// The same, each half of the clusters by the model of the other half (Chernozhukov et al. 2018; Narita, Yasui & Yata
+    /// 2021): no row has had a part in the model that it is held against.
+    CrossFitted,
 }
 
 impl Estimator {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Replay,
         Self::InversePropensity,
         Self::Clipped,
         Self::SelfNormalised,
         Self::DirectMethod,
         Self::DoublyRobust,
+        Self::CrossFitted,
     ];
 
     /// As facts name it.
@@ -89,6 +122,7 @@ impl Estimator {
             Self::SelfNormalised => "self_normalised",
             Self::DirectMethod => "direct_method",
             Self::DoublyRobust => "doubly_robust",
+            Self::CrossFitted => "doubly_robust_cross_fitted",
         }
     }
 
@@ -100,6 +134,7 @@ impl Estimator {
             Self::Clipped => Some((Column::Clipped, Column::Rows)),
             Self::SelfNormalised => Some((Column::Weighted, Column::Weight)),
             Self::DoublyRobust => Some((Column::Robust, Column::Rows)),
+            Self::CrossFitted => Some((Column::CrossFitted, Column::Rows)),
             Self::DirectMethod => None,
         }
     }
@@ -116,6 +151,9 @@ pub struct Sums {
     pub cross: [[f64; COLUMNS]; COLUMNS],
     /// Σ m, the modelled rewards.
     pub direct: f64,
+    /// Σu² over clusters, where u is what a cluster has of the error of Σ m / N, through its rows and through the model.
+    /// None when it was not summed.
+    pub direct_spread: Option<f64>,
     /// Σ w² over rows.
     pub squared_weights: f64,
 }
@@ -148,6 +186,17 @@ impl Sums {
     pub fn mean(&self, estimator: Estimator) -> Option<RatioMean> {
         let (y, n) = estimator.columns()?;
         self.of(y, n).mean()
+    }
+
+    /// As [`Sums::mean`], and for the direct method with the variance m/(m − 1)·Σu², which counts the chance in the model,
+    /// too. It must not be set beside another such mean as if they were independent: both may come of one model.
+    pub fn value(&self, estimator: Estimator) -> Option<RatioMean> {
+        if estimator != Estimator::DirectMethod {
+            return self.mean(estimator);
+        }
+        let m = self.clusters as f64;
+        let variance = Some(m / (m - 1.0) * self.direct_spread?).filter(|v| v.is_finite() && *v >= 0.0)?;
+        Some(RatioMean { estimate: self.estimate(estimator)?, variance, df: m - 1.0, unit: self.unit })
     }
 
     /// What the logging policy got, Σr / N.

@@ -6,18 +6,14 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{Audit, facts};
+use crate::support::{Audit, Numbers, facts, near, verdict};
+
+mod odd;
 
 fn fact<'a>(record: &'a Value, estimator: &str, segment: &Value) -> &'a Value {
     let all = facts(record, "counterfactual");
     let found = all.into_iter().find(|fact| fact["estimator"] == estimator && fact["segment"] == *segment);
     found.unwrap_or_else(|| panic!("no {estimator} of {segment}"))
-}
-
-#[track_caller]
-fn near(got: &Value, expected: f64, tolerance: f64) {
-    let got = got.as_f64().unwrap_or_else(|| panic!("{got} is no number"));
-    assert!((got - expected).abs() <= tolerance, "{got} is not {expected}");
 }
 
 fn sample(strategy: &str) -> String {
@@ -166,16 +162,6 @@ evidence:
   recommendations: { path: log.csv }
 ";
 
-/// A small generator of numbers that any language has.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = (self.0 * 1_103_515_245 + 12_345) % (1 << 31);
-        (self.0 >> 16) % end
-    }
-}
-
 const PEOPLE: u64 = 600;
 
 fn is_old(person: u64) -> bool {
@@ -216,12 +202,6 @@ fn shop(table: &str) -> Audit {
 
 /// Item 0 for nearly everybody.
 const HARMFUL: &str = "item_id,position,probability\ni0,1,0.8\ni1,1,0.1\ni2,1,0.05\ni3,1,0.05\n";
-
-fn verdict<'a>(record: &'a Value, id: &str) -> &'a Value {
-    let steps = record["steps"].as_array().expect("steps");
-    let mut rules = steps.iter().flat_map(|step| step["rules"].as_array().expect("rules"));
-    &rules.find(|rule| rule["id"] == id).expect("the rule is there")["status"]
-}
 
 /// What the candidate is worth to a group, by what was planted.
 fn planted(old: bool, shares: [f64; 4]) -> f64 {

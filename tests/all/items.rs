@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Audit, Run, facts};
+use crate::support::{Audit, Numbers, Run, facts, near, rule};
 
 mod bad;
 mod reference;
@@ -28,16 +28,6 @@ evidence:
 rules:
   packs: [fairness]
 ";
-
-/// A small generator of numbers that any language has: the same lists are made for the oracles.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = (self.0 * 1_103_515_245 + 12_345) % (1 << 31);
-        (self.0 >> 16) as usize % end
-    }
-}
 
 /// One list to one person.
 #[derive(Debug, Clone)]
@@ -118,12 +108,6 @@ fn ranking<'a>(record: &'a Value, strategy: &str, segment: &str) -> &'a Value {
     facts(record, "ranking_fairness").into_iter().find(wanted).expect("the strategy is there")
 }
 
-fn rule<'a>(record: &'a Value, id: &str) -> &'a Value {
-    let steps = record["steps"].as_array().expect("steps");
-    let rules = steps.iter().flat_map(|step| step["rules"].as_array().expect("rules"));
-    rules.into_iter().find(|rule| rule["id"] == id).expect("the rule is there")
-}
-
 /// Groups and segments by the verdict of a rule.
 fn judged(record: &Value, id: &str, verdict: &str) -> Vec<String> {
     let indices = rule(record, id)["verdicts"][verdict].as_array().cloned().unwrap_or_default();
@@ -135,12 +119,6 @@ fn judged(record: &Value, id: &str, verdict: &str) -> Vec<String> {
     let mut names: Vec<String> = indices.iter().map(name).collect();
     names.sort();
     names
-}
-
-#[track_caller]
-fn near(got: &Value, expected: f64, tolerance: f64) {
-    let number = got.as_f64().unwrap_or(f64::NAN);
-    assert!((number - expected).abs() <= tolerance, "{got} is not {expected}");
 }
 
 const SIX: [&str; 6] = ["a1", "a2", "a3", "b1", "b2", "b3"];
@@ -184,9 +162,9 @@ fn orders() -> Vec<List> {
     let list = |person| {
         let (mut left, mut items) = (EIGHT.to_vec(), Vec::new());
         while !left.is_empty() {
-            let mut next = draw.below(left.len());
+            let mut next = draw.index(left.len());
             if left[next].starts_with('a') && draw.below(3) > 0 {
-                next = draw.below(left.len());
+                next = draw.index(left.len());
             }
             let (item, position) = (left.remove(next), items.len() + 1);
             let relevant = draw.below(10) < 4;
@@ -239,9 +217,9 @@ fn a_provider_kept_down_is_found_and_a_fair_one_passes() {
         for strategy in ["one", "two"] {
             let (mut items, mut seen) = (Vec::new(), Vec::new());
             while items.len() < 10 {
-                let mut next = draw.below(33);
+                let mut next = draw.index(33);
                 if strategy == "one" && next < 10 && draw.below(2) == 0 {
-                    next = 10 + draw.below(23);
+                    next = 10 + draw.index(23);
                 }
                 if !seen.contains(&next) {
                     seen.push(next);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use probity::stats::{ClusterSums, ratio_mean};
 use serde_json::{Value, json};
 
-use crate::support::{Audit, facts, quality};
+use crate::support::{Audit, Numbers, facts, near, quality};
 
 const MANIFEST: &str = "\
 probity: 1
@@ -26,16 +26,6 @@ evidence:
   recommendations: { path: log.csv }
 ";
 
-/// A small generator of numbers that any language has.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = (self.0 * 1_103_515_245 + 12_345) % (1 << 31);
-        (self.0 >> 16) % end
-    }
-}
-
 fn shop(subjects: &str, items: &str, history: &str, log: &str) -> Audit {
     Audit::new()
         .with("audit.yaml", MANIFEST)
@@ -49,12 +39,6 @@ fn fact<'a>(record: &'a Value, measure: &str, age: &str) -> &'a Value {
     let all = facts(record, "list_parity");
     let found = all.into_iter().find(|fact| fact["measure"] == measure && fact["segment"] == json!({"age": age}));
     found.unwrap_or_else(|| panic!("no {measure} of {age}"))
-}
-
-#[track_caller]
-fn near(got: &Value, expected: f64, tolerance: f64) {
-    let got = got.as_f64().unwrap_or_else(|| panic!("{got} is no number"));
-    assert!((got - expected).abs() <= tolerance, "{got} is not {expected}");
 }
 
 /// Evidently's own test of popularity bias (`tests/metrics/recsys/test_popularity_bias.py`): training (1, 1), (1, 2),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use probity::stats::{ClusterSums, WithinSums, ratio_mean};
 use serde_json::{Value, json};
 
-use crate::support::{Audit, facts};
+use crate::support::{Audit, Numbers, facts, near, verdict};
 
 const MANIFEST: &str = "\
 probity: 1
@@ -23,16 +23,6 @@ evidence:
   items: { path: items.csv }
   recommendations: { path: log.csv }
 ";
-
-/// A small generator of numbers that any language has.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = (self.0 * 1_103_515_245 + 12_345) % (1 << 31);
-        (self.0 >> 16) % end
-    }
-}
 
 /// One price shown; None where the log has none.
 #[derive(Debug, Clone)]
@@ -96,18 +86,6 @@ fn fact<'a>(record: &'a Value, measure: &str, device: &str) -> &'a Value {
     let all = facts(record, "price_parity");
     let found = all.into_iter().find(|fact| fact["measure"] == measure && fact["segment"] == json!({"device": device}));
     found.unwrap_or_else(|| panic!("no {measure} of {device}"))
-}
-
-fn verdict<'a>(record: &'a Value, id: &str) -> &'a Value {
-    let steps = record["steps"].as_array().expect("steps");
-    let mut rules = steps.iter().flat_map(|step| step["rules"].as_array().expect("rules"));
-    &rules.find(|rule| rule["id"] == id).expect("the rule is there")["status"]
-}
-
-#[track_caller]
-fn near(got: &Value, expected: f64, tolerance: f64) {
-    let got = got.as_f64().unwrap_or_else(|| panic!("{got} is no number"));
-    assert!((got - expected).abs() <= tolerance, "{got} is not {expected}");
 }
 
 /// A tenth off on odd days.

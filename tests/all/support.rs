@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+mod record;
+
+pub use record::{Numbers, facts, near, quality, rule, verdict};
+
 /// Whoever appears in a file of evidence is called like this, so that a leak is found by one search.
 pub const PEOPLE: &str = "@people.example";
 /// Part of the id of every item.
@@ -273,9 +277,14 @@ impl Audit {
     }
 
     pub fn run_to(self, out: &str) -> Run {
+        self.runs("", &["audit", "audit.yaml", "--out", out], out)
+    }
+
+    /// Runs `probity` with `arguments` in a folder below this one; `out` is what it writes to, as seen from here.
+    pub fn runs(self, within: &str, arguments: &[&str], out: &str) -> Run {
         let mut command = assert_cmd::Command::cargo_bin("probity").expect("the program is built");
-        command.current_dir(self.folder.path()).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
-        let output = command.args(["audit", "audit.yaml", "--out", out]).output().expect("the program runs");
+        command.current_dir(self.path(within)).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+        let output = command.args(arguments).output().expect("the program runs");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8 is printed");
         Run {
             code: output.status.code(),
@@ -370,14 +379,4 @@ fn names(folder: &Path) -> impl Iterator<Item = String> {
 pub fn plain(text: &str) -> String {
     let words = text.split_whitespace().filter(|word| !word.chars().all(|c| "│×╰─▶├╭·".contains(c)));
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The facts of a record of one kind.
-pub fn facts<'a>(record: &'a Value, kind: &str) -> Vec<&'a Value> {
-    record["facts"].as_array().expect("facts").iter().filter(|fact| fact["kind"] == kind).collect()
-}
-
-/// The quality of the evidence in one role.
-pub fn quality<'a>(record: &'a Value, role: &str) -> &'a Value {
-    facts(record, "evidence_quality").into_iter().find(|fact| fact["role"] == role).expect("the role is there")
 }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::tiers::{Tiers, said, severity, summarise, worst};
+use super::told::{Told, by_measure, label, points};
 use super::view::{Row, States, rows};
 use crate::facts::list_parity::{Comparison, ListParity};
 use crate::facts::{Fact, attributes};
 use crate::outputs::text;
 use crate::record::Record;
-use crate::stats::Interval;
 
 /// From how many tables on only those with a failure are open.
 const MANY: usize = 4;
@@ -47,9 +47,9 @@ pub struct ListRow<'a> {
     pub label: String,
     pub mark: &'static str,
     pub word: &'a str,
-    pub value: Option<[String; 2]>,
-    pub ratio: Option<[String; 2]>,
-    pub difference: Option<[String; 2]>,
+    pub value: Option<Told>,
+    pub ratio: Option<Told>,
+    pub difference: Option<Told>,
 }
 
 /// The measures in the order of the page: id, title, what it says.
@@ -79,12 +79,9 @@ const MEASURES: [(&str, &str, &str); 6] = [
 ];
 
 pub fn lists<'a>(record: &'a Record, states: &States) -> Tiers<ListGroup<'a>> {
-    let mut groups: BTreeMap<(usize, String), Vec<Row<'a, ListParity>>> = BTreeMap::new();
-    for row in rows(record, states, |fact| if let Fact::ListParity(fact) = fact { Some(fact) } else { None }) {
-        let Some(place) = MEASURES.iter().position(|(id, ..)| *id == row.fact.measure) else { continue };
-        let by = row.fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
-        groups.entry((place, by)).or_default().push(row);
-    }
+    let all = rows(record, states, |fact| if let Fact::ListParity(fact) = fact { Some(fact) } else { None });
+    let place = |fact: &ListParity| MEASURES.iter().position(|(id, ..)| *id == fact.measure);
+    let groups = by_measure(all, place, |fact| &fact.segment);
     let fold = groups.len() > MANY;
     let group = |((place, by), rows): ((usize, String), Vec<Row<'a, ListParity>>)| {
         let (id, title, words) = MEASURES[place];
@@ -121,12 +118,8 @@ fn sections<'a>(rows: Vec<Row<'a, ListParity>>, measure: &str) -> Vec<ListSectio
 fn show(row: Row<'_, ListParity>, share: bool) -> ListRow<'_> {
     let fact = row.fact;
     let (mark, word) = said(fact.comparison, row.state);
-    let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
-    let told = |of: &Option<Interval>, number: fn(f64) -> String| {
-        of.as_ref().map(|of| [number(of.estimate), format!("{} to {}", number(of.low), number(of.high))])
-    };
-    let points: fn(f64) -> String = if share { |x| format!("{} pp", text::signed(x * 100.0)) } else { text::signed };
-    let value = told(&fact.value, if share { text::percent } else { text::number });
-    let (ratio, difference) = (told(&fact.ratio, text::number), told(&fact.difference, points));
-    ListRow { label, mark, word, value, ratio, difference, row }
+    let value = Told::of(&fact.value, if share { text::percent } else { text::number });
+    let ratio = Told::of(&fact.ratio, text::number);
+    let difference = Told::of(&fact.difference, if share { points } else { text::signed });
+    ListRow { label: label(&fact.segment), mark, word, value, ratio, difference, row }
 }

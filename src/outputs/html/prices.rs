@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::tiers::{Tiers, bounds, said, summarise, worst};
+use super::told::{Told, by_measure, label, line, points, ratio};
 use super::view::{Row, States, rows};
 use crate::facts::price_parity::{Comparison, PriceParity};
 use crate::facts::{Fact, attributes};
-use crate::outputs::charts::{Scale, Whisker, axis, grid, whisker};
+use crate::outputs::charts::{Scale, axis};
 use crate::outputs::text;
 use crate::record::Record;
 
@@ -53,8 +54,7 @@ pub struct PriceRow<'a> {
     pub value: Option<String>,
     pub reference_value: Option<String>,
     /// The ratio, else the difference, with its interval.
-    pub change: Option<String>,
-    pub interval: Option<String>,
+    pub change: Option<Told>,
 }
 
 /// The measures in the order of the page: id, title, what it says, whether it is money (a share otherwise).
@@ -89,12 +89,9 @@ const MEASURES: [(&str, &str, &str, bool); 7] = [
 ];
 
 pub fn prices<'a>(record: &'a Record, states: &States) -> Tiers<PriceGroup<'a>> {
-    let mut groups: BTreeMap<(usize, String), Vec<Row<'a, PriceParity>>> = BTreeMap::new();
-    for row in rows(record, states, |fact| if let Fact::PriceParity(fact) = fact { Some(fact) } else { None }) {
-        let Some(place) = MEASURES.iter().position(|(id, ..)| *id == row.fact.measure) else { continue };
-        let by = row.fact.segment.keys().cloned().collect::<Vec<_>>().join(" × ");
-        groups.entry((place, by)).or_default().push(row);
-    }
+    let all = rows(record, states, |fact| if let Fact::PriceParity(fact) = fact { Some(fact) } else { None });
+    let place = |fact: &PriceParity| MEASURES.iter().position(|(id, ..)| *id == fact.measure);
+    let groups = by_measure(all, place, |fact| &fact.segment);
     let fold = groups.len() > MANY;
     let groups = groups.into_iter().map(|((place, by), rows)| group(record, states, place, by, rows, fold)).collect();
     Tiers::new(groups, fold, "pass", |group: &PriceGroup<'_>| group.state)
@@ -147,28 +144,11 @@ fn group<'a>(
 fn show<'a>(row: Row<'a, PriceParity>, scale: Scale, bounds: &[f64], has_plot: bool, money: bool) -> PriceRow<'a> {
     let fact = row.fact;
     let (mark, word) = said(fact.comparison, row.state);
-    let label = fact.segment.values().cloned().collect::<Vec<_>>().join(" × ");
-    let plot = match &fact.ratio {
-        _ if !has_plot => String::new(),
-        Some(of) => {
-            let (estimate, low, high) = (of.estimate, of.low, of.high);
-            whisker(scale, bounds, Whisker { label: &label, estimate, low, high, mark, verdict: word })
-        }
-        None => grid(scale, bounds),
-    };
+    let label = label(&fact.segment);
+    let plot = if has_plot { line(fact.ratio.as_ref(), scale, bounds, &label, mark, word) } else { String::new() };
     let number = if money { text::number } else { text::percent };
-    let points = |x: f64| format!("{} pp", text::signed(x * 100.0));
-    let (change, interval) = match (&fact.ratio, &fact.difference) {
-        (Some(of), _) => (Some(ratio(of.estimate)), Some(format!("{} to {}", ratio(of.low), ratio(of.high)))),
-        (None, Some(of)) => (Some(points(of.estimate)), Some(format!("{} to {}", points(of.low), points(of.high)))),
-        (None, None) => (None, None),
-    };
+    let change = Told::of(&fact.ratio, ratio).or_else(|| Told::of(&fact.difference, points));
     let value = fact.value.map(number);
     let reference_value = fact.reference_value.map(number);
-    PriceRow { label, mark, word, plot, value, reference_value, change, interval, row }
-}
-
-/// Three places after the point: a hundredth of a price matters.
-fn ratio(of: f64) -> String {
-    format!("{of:.3}")
+    PriceRow { label, mark, word, plot, value, reference_value, change, row }
 }

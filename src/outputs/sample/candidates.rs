@@ -9,21 +9,23 @@ use crate::facts::Fact;
 /// A candidate: for everyone, for a segment by two estimators, for one too small, and one that is refused.
 pub(super) fn candidates(facts: &mut Vec<Fact>) {
     let interval = |of: [f64; 3]| json!({"estimate": of[0], "low": of[1], "high": of[2], "level": 0.95, "method": "cluster_delta"});
-    for (estimator, segment, comparison) in [
-        ("doubly_robust", json!({}), "undefined"),
-        ("doubly_robust", json!({"age_band": "65+"}), "compared"),
-        ("clipped", json!({"age_band": "65+"}), "compared"),
-        ("direct_method", json!({"age_band": "65+"}), "undefined"),
-        ("doubly_robust", json!({"age_band": HOSTILE[0]}), "suppressed"),
+    for (estimator, assumption, segment, comparison) in [
+        ("doubly_robust", "independent", json!({}), "undefined"),
+        ("doubly_robust", "independent", json!({"age_band": "65+"}), "compared"),
+        ("doubly_robust_cross_fitted", "independent", json!({"age_band": "65+"}), "compared"),
+        ("clipped", "independent", json!({"age_band": "65+"}), "compared"),
+        ("direct_method", "independent", json!({"age_band": "65+"}), "undefined"),
+        ("doubly_robust", "independent", json!({"age_band": HOSTILE[0]}), "suppressed"),
+        ("doubly_robust", "cascade", json!({"age_band": "65+"}), "compared"),
     ] {
         let shown = comparison != "suppressed";
         let model = estimator == "direct_method";
         facts.push(fact(json!({
             "kind": "counterfactual", "candidate": HOSTILE[1], "on": "ranker_v2", "metric": "click",
-            "estimator": estimator, "assumption": "independent", "segment": segment, "reference": {"age_band": "25-44"},
+            "estimator": estimator, "assumption": assumption, "segment": segment, "reference": {"age_band": "25-44"},
             "unit": "subject", "comparison": comparison, "clip": (estimator == "clipped").then_some(10.0),
             "estimate": shown.then_some(0.0391),
-            "value": (shown && !model).then(|| interval([0.0391, 0.037, 0.0412])),
+            "value": shown.then(|| interval([0.0391, 0.037, 0.0412])),
             "current": shown.then(|| interval([0.041, 0.0402, 0.0418])),
             "change": (shown && !model).then(|| interval([0.954, 0.91, 1.0])),
             "change_p_value": 0.04, "change_q_value": 0.08, "overall_change": interval([1.1, 1.05, 1.15]),

@@ -1,11 +1,12 @@
-//! The plans. Places are positions, 0 where the log has none; a context is what the candidate's probabilities hold for.
+//! The plans. Places are positions, 0 where the log has none; a context is what the candidate's probabilities hold for. The
+//! model of rewards is fitted three times: to all rows, and to the rows outside of each fold.
 
 use super::{LEAST, Question, Scales};
 use crate::engine::quoted;
 use crate::evidence::table::Table;
 use crate::manifest::Unit;
 use crate::replay::segments::column;
-use crate::stats::off_policy::COLUMNS;
+use crate::stats::off_policy::{Assumption, COLUMNS};
 
 /// What probabilities are counted in.
 pub(super) const WHOLE: &str = "1e12";
@@ -13,7 +14,9 @@ pub(super) const WHOLE: &str = "1e12";
 pub(super) const ABOVE: &str = "1000001000000";
 const BELOW: &str = "999999000000";
 /// An item's mean reward in a position is mixed with so many rows of the position's own mean.
-const PRIOR: u32 = 20;
+pub(super) const PRIOR: u32 = 20;
+/// Names of what is modelled, with the condition of the rows that it is modelled from.
+const FITS: [(&str, &str); 3] = [("", "true"), ("0", "fold <> 0"), ("1", "fold <> 1")];
 
 /// The columns of a candidate's table by which its rows belong together.
 pub(super) fn keys(table: &Table) -> Vec<&'static str> {
@@ -21,16 +24,16 @@ pub(super) fn keys(table: &Table) -> Vec<&'static str> {
 }
 
 /// As [`keys`], with the place in place of the position.
-fn context(table: &Table) -> Vec<&'static str> {
+pub(super) fn context(table: &Table) -> Vec<&'static str> {
     let own = ["request_id", "subject_id"].into_iter().filter(|key| table.present.contains(*key));
     own.chain(["place"]).collect()
 }
 
-fn joined(left: &str, right: &str, keys: &[&str]) -> String {
+pub(super) fn joined(left: &str, right: &str, keys: &[&str]) -> String {
     keys.iter().map(|key| format!("{left}.{key} = {right}.{key}")).collect::<Vec<_>>().join(" AND ")
 }
 
-fn listed(of: &str, keys: &[&str]) -> String {
+pub(super) fn listed(of: &str, keys: &[&str]) -> String {
     keys.iter().map(|key| format!("{of}{key} AS {key}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -42,8 +45,14 @@ fn each(question: &Question<'_>, of: impl Fn(&str, &str) -> String) -> String {
 pub(super) fn log(question: &Question<'_>, shown: &str) -> String {
     let rewards = each(question, |id, value| format!(", CAST({value} AS BIGINT) AS {id}"));
     let segments = question.attributes.iter().map(|name| format!(", {}", column(name))).collect::<String>();
+    // A request is known by its id, else by its subject and time.
+    let slate = match question.unit {
+        Unit::Subject => "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR)))",
+        Unit::Impression => "request_id",
+    };
     format!(
-        "SELECT request_id, subject_id, item_id, coalesce(position, 0) AS place, propensity{rewards}{segments} FROM ({shown})"
+        "SELECT request_id, subject_id, item_id, coalesce(position, 0) AS place, propensity, {slate} AS slate, \
+         CASE WHEN bucket < '80' THEN 0 ELSE 1 END AS fold{rewards}{segments} FROM ({shown})"
     )
 }
 
@@ -110,7 +119,13 @@ pub(super) fn choices(question: &Question<'_>, from_zero: bool) -> String {
 /// The mean reward of each place.
 pub(super) fn places(question: &Question<'_>) -> String {
     let means = each(question, |id, _| {
-        format!(", coalesce(CAST(sum({id}) AS DOUBLE) / nullif(count({id}), 0), 0.0) AS {id}_mean")
+        let means = FITS.iter().map(|(fit, rows)| {
+            format!(
+                ", coalesce(CAST(sum({id}) FILTER (WHERE {rows}) AS DOUBLE) / nullif(count({id}) FILTER (WHERE {rows}), 0), \
+                 0.0) AS {id}_mean{fit}"
+            )
+        });
+        format!(", count({id}) AS {id}_n{}", means.collect::<String>())
     });
     format!("SELECT place{means} FROM candidate_log GROUP BY place")
 }
@@ -118,11 +133,22 @@ pub(super) fn places(question: &Question<'_>) -> String {
 /// The modelled reward of each item in each place.
 pub(super) fn model(question: &Question<'_>) -> String {
     let means = each(question, |id, _| {
-        format!(
-            ", (coalesce(CAST(c.{id}_sum AS DOUBLE), 0.0) + {PRIOR}.0 * p.{id}_mean) / (c.{id}_n + {PRIOR}.0) AS {id}_q"
-        )
+        let means = FITS.iter().map(|(fit, _)| {
+            format!(
+                ", (coalesce(CAST(c.{id}_sum{fit} AS DOUBLE), 0.0) + {PRIOR}.0 * p.{id}_mean{fit}) \
+                 / (c.{id}_n{fit} + {PRIOR}.0) AS {id}_q{fit}"
+            )
+        });
+        format!(", c.{id}_n AS {id}_n{}", means.collect::<String>())
     });
-    let sums = each(question, |id, _| format!(", sum({id}) AS {id}_sum, count({id}) AS {id}_n"));
+    let sums = each(question, |id, _| {
+        let sums = FITS.iter().map(|(fit, rows)| {
+            format!(
+                ", sum({id}) FILTER (WHERE {rows}) AS {id}_sum{fit}, count({id}) FILTER (WHERE {rows}) AS {id}_n{fit}"
+            )
+        });
+        sums.collect()
+    });
     format!(
         "SELECT c.item_id AS item_id, c.place AS place{means} FROM \
          (SELECT item_id, place{sums} FROM candidate_log GROUP BY item_id, place) c \
@@ -131,12 +157,17 @@ pub(super) fn model(question: &Question<'_>) -> String {
 }
 
 /// For each context how much probability is told, how much of it the log does not support, and the modelled reward.
-pub(super) fn contexts(question: &Question<'_>, scales: &Scales) -> String {
+pub(super) fn contexts(question: &Question<'_>, direct: &[f64]) -> String {
     let keys = context(question.table);
     let mass = format!("CAST(round(c.p * {WHOLE}) AS BIGINT)");
-    let direct = question.metrics.iter().zip(&scales.direct).map(|(metric, scale)| {
+    let direct = question.metrics.iter().zip(direct).flat_map(|(metric, scale)| {
         let id = metric.id;
-        format!(", sum(CAST(round(c.p * coalesce(q.{id}_q, l.{id}_mean) * {scale:e}) AS BIGINT)) AS {id}_direct")
+        FITS.map(|(fit, _)| {
+            format!(
+                ", sum(CAST(round(c.p * coalesce(q.{id}_q{fit}, l.{id}_mean{fit}) * {scale:e}) AS BIGINT)) \
+                 AS {id}_direct{fit}"
+            )
+        })
     });
     let by = keys.iter().map(|key| format!("c.{key}")).collect::<Vec<_>>().join(", ");
     format!(
@@ -149,44 +180,99 @@ pub(super) fn contexts(question: &Question<'_>, scales: &Scales) -> String {
     )
 }
 
-/// The impressions in a context of which the candidate says something, each with what it adds to every sum.
-pub(super) fn rows(question: &Question<'_>, scales: &Scales) -> String {
+/// Every impression with its weight `w`, what of it other positions have (`before`), and whether it is used: not where the
+/// candidate says nothing, nor where the weight is a product of which a factor is not known.
+pub(super) fn weighed(question: &Question<'_>, assumption: Assumption) -> String {
     let keys = context(question.table);
-    let weights = format!(
+    let joined = format!(
         "SELECT l.*, x.mass AS mass, x.unsupported AS unsupported, x.drawn AS drawn, coalesce(c.p, 0.0) AS p, \
-         coalesce(c.p, 0.0) / l.propensity AS w{} FROM candidate_log l JOIN candidate_contexts x ON {} \
+         coalesce(c.p, 0.0) / l.propensity AS own{} FROM candidate_log l LEFT JOIN candidate_contexts x ON {} \
          LEFT JOIN candidate_choices c ON {} AND l.item_id = c.item_id \
          JOIN candidate_model q ON l.item_id = q.item_id AND l.place = q.place",
-        each(question, |id, _| format!(", x.{id}_direct AS {id}_m, q.{id}_q AS {id}_q")),
-        joined("l", "x", &keys),
-        joined("l", "c", &keys),
+        each(question, |id, _| {
+            let fold = |of: &str| format!("CASE WHEN l.fold = 0 THEN {of}0 ELSE {of}1 END");
+            format!(
+                ", x.{id}_direct AS {id}_m, q.{id}_q AS {id}_q, {} AS {id}_other_m, {} AS {id}_other_q",
+                fold(&format!("x.{id}_direct")),
+                fold(&format!("q.{id}_q"))
+            )
+        }),
+        self::joined("l", "x", &keys),
+        self::joined("l", "c", &keys),
     );
+    // A product as the sum of logarithms; a factor of 0 has none and makes it 0. In order, so that it is the same each time.
+    let product = |frame: &str| {
+        format!(
+            "CASE WHEN coalesce(min(own) OVER ({frame}), 1.0) > 0.0 THEN \
+             exp(coalesce(sum(CASE WHEN own > 0.0 THEN ln(own) ELSE 0.0 END) OVER ({frame}), 0.0)) ELSE 0.0 END"
+        )
+    };
+    let ordered = "PARTITION BY slate ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND";
+    let (above, down, whole) =
+        (format!("{ordered} 1 PRECEDING"), format!("{ordered} CURRENT ROW"), format!("{ordered} UNBOUNDED FOLLOWING"));
+    let twins = "count(*) OVER (PARTITION BY slate, place) AS twins";
+    let gaps = "CASE WHEN mass IS NULL OR twins > 1 OR slate IS NULL THEN 1 ELSE 0 END";
+    match assumption {
+        Assumption::Independent => {
+            format!(
+                "SELECT *, own AS w, 1.0 AS before, CASE WHEN mass IS NULL THEN 0 ELSE 1 END AS used FROM ({joined})"
+            )
+        }
+        Assumption::Cascade => format!(
+            "SELECT *, CASE WHEN used = 1 THEN above ELSE 0.0 END AS before, \
+             CASE WHEN used = 1 THEN above * own ELSE 0.0 END AS w FROM \
+             (SELECT *, {} AS above, CASE WHEN sum({gaps}) OVER ({down}) = 0 AND count(*) OVER ({down}) = place THEN 1 \
+             ELSE 0 END AS used FROM (SELECT *, {twins} FROM ({joined})))",
+            product(&above)
+        ),
+        Assumption::Slate => format!(
+            "SELECT *, 1.0 AS before, CASE WHEN used = 1 THEN whole ELSE 0.0 END AS w FROM \
+             (SELECT *, {} AS whole, CASE WHEN sum({gaps}) OVER ({whole}) = 0 \
+             AND count(*) OVER ({whole}) = max(place) OVER ({whole}) THEN 1 ELSE 0 END AS used \
+             FROM (SELECT *, {twins} FROM ({joined})))",
+            product(&whole)
+        ),
+    }
+}
+
+/// The largest weight that is used. One past all numbers is the largest, too.
+pub(super) const HEAVIEST: &str =
+    "SELECT max(CASE WHEN before > w THEN before ELSE w END) AS heaviest FROM candidate_weighed WHERE used = 1";
+
+/// The impressions, each with what it adds to every sum: nothing where it is not used.
+pub(super) fn rows(question: &Question<'_>, scales: &Scales) -> String {
     let whole = |value: &str, scale: f64| format!("CAST(round({value} * {scale:e}) AS BIGINT)");
     let columns = question.metrics.iter().enumerate().map(|(at, metric)| {
         let (scale, direct) = (scales.rewards[at], scales.direct[at]);
         let id = metric.id;
+        let robust = |of: &str| whole(&format!("(before * {id}_{of}m / {direct:e} + w * ({id} - {id}_{of}q))"), scale);
         let columns: [String; COLUMNS] = [
             "1".to_owned(),
             whole("w", scales.weight),
             id.to_owned(),
             whole(&format!("w * {id}"), scale),
             whole(&format!("least(w, {:e}) * {id}", question.clip), scale),
-            whole(&format!("({id}_m / {direct:e} + w * ({id} - {id}_q))"), scale),
+            robust(""),
             "CASE WHEN p > 0.0 THEN 1 ELSE 0 END".to_owned(),
             format!("CASE WHEN p > 0.0 THEN {id} ELSE 0 END"),
+            robust("other_"),
         ];
-        let there = |value: &str| format!("CASE WHEN {id} IS NULL THEN 0 ELSE {value} END");
+        let there = |value: &str| format!("CASE WHEN {id} IS NULL OR used = 0 THEN 0 ELSE {value} END");
         let own = columns.iter().enumerate().map(|(at, value)| format!(", {} AS {id}_{at}", there(value)));
         let more =
             [("direct", format!("{id}_m")), ("mass", "mass".to_owned()), ("unsupported", "unsupported".to_owned())];
         let more = more.iter().map(|(name, value)| format!(", {} AS {id}_{name}", there(value)));
-        own.chain(more).collect::<String>()
+        own.chain(more).collect::<String>() + &format!(", {id}")
     });
     let segments = question.attributes.iter().map(|name| format!(", {}", column(name))).collect::<String>();
-    format!("SELECT subject_id, w, drawn, mass{segments}{} FROM ({weights})", columns.collect::<String>())
+    format!(
+        "SELECT request_id, subject_id, item_id, place, used, w, drawn, mass{segments}{} FROM candidate_weighed",
+        columns.collect::<String>()
+    )
 }
 
-pub(super) const TOTALS: &str = "SELECT count(*) AS n, max(drawn) AS drawn FROM candidate_rows";
+pub(super) const TOTALS: &str =
+    "SELECT coalesce(sum(used), 0) AS n, max(CASE WHEN used = 1 THEN drawn ELSE 0 END) AS drawn FROM candidate_rows";
 
 /// By everyone and by each value of each attribute.
 pub(super) fn by_segment(question: &Question<'_>) -> String {

@@ -14,7 +14,7 @@ fn sums(rows: &[Row], clusters: usize) -> Sums {
     let mut sums = Sums { clusters: clusters as u64, ..Sums::default() };
     for Row { cluster, r, w, q, m } in rows {
         let matched = if *w > 0.0 { 1.0 } else { 0.0 };
-        let row = [1.0, *w, *r, w * r, w.min(10.0) * r, m + w * (r - q), matched, matched * r];
+        let row = [1.0, *w, *r, w * r, w.min(10.0) * r, m + w * (r - q), matched, matched * r, m + w * (r - q)];
         totals[*cluster].iter_mut().zip(row).for_each(|(total, value)| *total += value);
         sums.direct += m;
         sums.squared_weights += w * w;

@@ -14,11 +14,11 @@ fn lists(seed: u64) -> Vec<List> {
     let mut draw = Numbers(seed);
     let mut lists = Vec::new();
     for person in 0..90 {
-        let taste = draw.below(ITEMS.len());
+        let taste = draw.index(ITEMS.len());
         for _ in 0..1 + draw.below(4) {
             let (mut left, mut items) = (ITEMS.to_vec(), Vec::new());
-            for position in 1..=1 + draw.below(9) {
-                let next = if draw.below(3) == 0 { taste.min(left.len() - 1) } else { draw.below(left.len()) };
+            for position in 1..=1 + draw.index(9) {
+                let next = if draw.below(3) == 0 { taste.min(left.len() - 1) } else { draw.index(left.len()) };
                 let shown = at(left.remove(next), position);
                 let position = shown.position.filter(|_| draw.below(20) > 0);
                 items.push(Shown { position, relevant: draw.below(3) == 0, clicked: draw.below(4) == 0, ..shown });
