@@ -19,7 +19,7 @@ pub(crate) use evidence::OneOrMany;
 pub use evidence::{Epoch, Evidence, Format, Layout, Source};
 pub use items::{ItemGroup, PositionModel, Target};
 pub use lineage::{Dialect, LineageFormat, LineageSource};
-pub use loyalty::{Activity, Loyalty};
+pub use loyalty::{Activity, Loyalty, MEASURES as LOYALTY_MEASURES};
 pub use measure::{Measure, Metric, Segment, Selection, SelectionOutcome, Unit};
 
 use crate::error::{Error, Problem, Result, all_clear};

@@ -143,6 +143,9 @@ pub struct RuleResult {
     /// The facts that got each verdict, as indices into the record's `facts`, in order. A fact that the rule leaves out
     /// is in none; a question to a person has no facts.
     pub verdicts: BTreeMap<Verdict, Vec<usize>>,
+    /// The facts by the word that the rule has for where they stand; empty for rules that have no words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, Vec<usize>>,
     /// The harm, in one sentence.
     pub why: String,
     /// What to do.
@@ -156,6 +159,11 @@ impl RuleResult {
     /// What it said of a fact; `None` when it was not asked of it or left it out.
     pub fn verdict_on(&self, fact: usize) -> Option<Verdict> {
         self.verdicts.iter().find(|(_, facts)| facts.binary_search(&fact).is_ok()).map(|(verdict, _)| *verdict)
+    }
+
+    /// Its word for where a fact stands, if it has one.
+    pub fn word_on(&self, fact: usize) -> Option<&str> {
+        self.words.iter().find(|(_, facts)| facts.binary_search(&fact).is_ok()).map(|(word, _)| word.as_str())
     }
 
     /// How many facts got each verdict.

@@ -7,7 +7,7 @@ use super::tables::Tables;
 use crate::engine::Engine;
 use crate::error::{Result, all_clear};
 use crate::evidence::columns::Role;
-use crate::facts::{Fact, loyalty, loyalty_balance, sample_ratio};
+use crate::facts::{Fact, loyalty, loyalty_balance, loyalty_forecast, sample_ratio};
 use crate::replay::loyalty::{Question, follow};
 use crate::replay::segments::Home;
 
@@ -45,11 +45,13 @@ pub(super) async fn loyalty_facts(engine: &Engine, declared: &Declared, tables: 
         let shares = if ratio.stated { "the shares of `split`" } else { "equal shares" };
         format!("people were not dealt out to the arms in {shares}, so that arms differ in who is in them")
     });
-    let arms = loyalty::Arms { found: &found, loyalty, settings, srm_p: ratio.p_value, refused };
+    let forecasts = loyalty_forecast::Forecasts::new(&found, loyalty, settings);
+    let arms = loyalty::Arms { found: &found, loyalty, settings, srm_p: ratio.p_value, refused, forecasts: &forecasts };
     let facts = loyalty::measure(&arms);
     let balances = loyalty_balance::measure(&facts, loyalty.horizon.as_secs_f64());
     let mut all: Vec<Fact> = facts.into_iter().map(Fact::Loyalty).collect();
     all.extend(balances.into_iter().map(Fact::LoyaltyBalance));
+    all.extend(forecasts.facts().into_iter().map(Fact::LoyaltyForecast));
     all.push(Fact::SampleRatio(ratio));
     Ok(all)
 }

@@ -1,10 +1,16 @@
 //! `loyalty`: whether people stay, come back and buy again under a strategy, beside a holdout.
 
+mod compare;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use compare::Kind;
+pub use compare::{Effect, Scale};
+
+use super::loyalty_forecast::Forecasts;
 use super::measured::Number;
 use super::{FactKind, attributes};
 use crate::findings::Evidence;
@@ -12,7 +18,7 @@ use crate::manifest;
 use crate::replay::loyalty::{Cell, Found, MEANS, Segment};
 use crate::replay::segments::is_known;
 use crate::stats::survival::{self, Survival, kaplan_meier};
-use crate::stats::{ClusterSums, Interval, Moved, benjamini_hochberg, moved, ratio_mean, share};
+use crate::stats::{Interval, Proportion, benjamini_hochberg, proportion};
 
 /// Points that a curve is told at.
 const POINTS: u64 = 12;
@@ -25,7 +31,7 @@ pub struct Loyalty {
     /// The arm it is compared with.
     pub holdout: String,
     /// `early_revenue`, `early_order_value`, `lifetime_value`, `repeat_rate`, `retention`, `days_retained`,
-    /// `time_to_next_order` or `net_promoter_score`.
+    /// `time_to_next_order`, `net_promoter_score` or `forecast_value`.
     pub measure: String,
     /// The attribute that makes the segment, e.g. `{age_band: 65+}`; empty for everybody.
     pub segment: BTreeMap<String, String>,
@@ -43,16 +49,18 @@ pub struct Loyalty {
     /// Share of those whom the measure could be about who were not seen for the whole span; of curves, of those who left it
     /// unobserved before its end. Null for means over orders or answers, and when withheld.
     pub censored_share: Option<f64>,
-    /// Answers over people asked; null for other measures, or where the evidence does not say who did not answer.
-    pub response_rate: Option<f64>,
+    /// Who answered, of `net_promoter_score`; null where the evidence does not say who did not answer.
+    pub response: Option<Response>,
     /// Money in the currency of the outcomes, a share, days, or −1 to 1 (`net_promoter_score`).
     pub value: Option<Interval>,
     /// The same of the holdout.
     pub holdout_value: Option<Interval>,
-    /// `value` over `holdout_value`; null unless compared, of `time_to_next_order` and of `net_promoter_score`.
+    /// `value` over `holdout_value`; null unless compared, and of `net_promoter_score`.
     pub ratio: Option<Interval>,
     /// `value` minus `holdout_value`; null unless compared.
     pub difference: Option<Interval>,
+    /// The same beside the margin, turned so that more is better; null unless compared.
+    pub effect: Option<Effect>,
     /// Two-sided, of the null hypothesis that there is no difference.
     pub p_value: Option<f64>,
     /// Benjamini-Hochberg adjusted within all comparisons of this measure.
@@ -67,6 +75,19 @@ pub struct Loyalty {
     pub suppressed: bool,
     /// Whether counts are withheld so that a suppressed sibling cannot be worked out.
     pub counts_withheld: bool,
+}
+
+/// Answers to a survey.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Response {
+    /// People who answered over people who were asked.
+    pub rate: f64,
+    /// The same of the holdout; null where it is not compared, or has too few people asked.
+    pub holdout_rate: Option<f64>,
+    /// Newcombe's interval of `rate` minus `holdout_rate`.
+    pub difference: Option<Interval>,
+    /// Two-sided, that people of both answer alike (Fisher's exact test).
+    pub p_value: Option<f64>,
 }
 
 /// A point of a curve.
@@ -99,16 +120,7 @@ pub enum Comparison {
 impl FactKind for Loyalty {
     const NAME: &'static str = "loyalty";
     const DOC: &'static str = include_str!("loyalty.md");
-    const MEASURES: &'static [&'static str] = &[
-        "early_revenue",
-        "early_order_value",
-        "lifetime_value",
-        "repeat_rate",
-        "retention",
-        "days_retained",
-        "time_to_next_order",
-        "net_promoter_score",
-    ];
+    const MEASURES: &'static [&'static str] = &manifest::LOYALTY_MEASURES;
     const NEEDS_LOG: bool = false;
 
     fn identity(&self) -> BTreeMap<&'static str, String> {
@@ -125,6 +137,8 @@ impl FactKind for Loyalty {
         let mut evidence = vec![Evidence::value("holdout", self.holdout.clone())];
         evidence.extend(self.value.as_ref().map(|value| Evidence::value("value", told(value))));
         evidence.extend(self.holdout_value.as_ref().map(|value| Evidence::value("value of the holdout", told(value))));
+        let beside = self.effect.as_ref().map(|of| format!("{} to {}", of.worse, of.better));
+        evidence.extend(beside.map(|of| Evidence::value("bounds of practically equal", of)));
         evidence.extend(self.censored_share.map(|of| Evidence::value("not seen to the end", format!("{of:.4}"))));
         evidence
     }
@@ -144,6 +158,8 @@ pub struct Arms<'a> {
     pub srm_p: Option<f64>,
     /// Why nothing may be compared.
     pub refused: Option<String>,
+    /// What models say of each arm and segment.
+    pub forecasts: &'a Forecasts,
 }
 
 /// Compares every arm with the holdout, measure by measure.
@@ -167,26 +183,8 @@ pub fn measure(arms: &Arms<'_>) -> Vec<Loyalty> {
 /// What a cell says of one measure.
 struct Of<'a> {
     subjects: u64,
-    value: Option<Interval>,
     censored_share: Option<f64>,
     number: Kind<'a>,
-}
-
-enum Kind<'a> {
-    Mean(&'a ClusterSums),
-    Share(&'a ClusterSums),
-    /// −1 to 1: a ratio says nothing.
-    Score(&'a ClusterSums),
-    Retention(Survival),
-    Days(Survival),
-    Median,
-}
-
-#[derive(Default)]
-struct Pair {
-    ratio: Option<Interval>,
-    difference: Option<Interval>,
-    p_value: Option<f64>,
 }
 
 impl Arms<'_> {
@@ -195,22 +193,23 @@ impl Arms<'_> {
         match MEANS.iter().find(|mean| mean.id == id) {
             Some(mean) => told.tells(mean),
             None if id == "time_to_next_order" => told.orders,
+            None if id == "forecast_value" => self.loyalty.forecast.is_some() && told.values,
             None => told.leaving(),
         }
     }
 
-    fn of<'a>(&self, id: &str, cell: &'a Cell) -> Of<'a> {
-        let (level, horizon) = (self.settings.level, self.loyalty.horizon_days());
+    fn of<'a>(&self, id: &str, arm: &str, segment: &Segment, cell: &'a Cell) -> Of<'a> {
+        if id == "forecast_value" {
+            let value = self.forecasts.of(arm, segment).and_then(|forecast| forecast.value);
+            let subjects = cell.buyers.iter().map(|of| of.people).sum();
+            return Of { subjects, censored_share: None, number: Kind::Modelled(value) };
+        }
+        let horizon = self.loyalty.horizon_days();
         let lost = |curve: &Survival, days: &[survival::Day]| {
             let lost: u64 = days.iter().filter(|of| of.day < horizon).map(|of| of.censored).sum();
             (curve.people > 0).then(|| lost as f64 / curve.people as f64)
         };
         if let Some(sums) = cell.means.get(id) {
-            let share = id == "repeat_rate";
-            let value = match share {
-                true => share::interval(sums, level),
-                false => sums.mean().and_then(|mean| mean.interval(level)),
-            };
             let number = match id {
                 "repeat_rate" => Kind::Share(sums),
                 "net_promoter_score" => Kind::Score(sums),
@@ -223,102 +222,77 @@ impl Arms<'_> {
                 _ => 0,
             };
             let censored_share = (whole > 0).then(|| whole.saturating_sub(sums.clusters) as f64 / whole as f64);
-            return Of { subjects: sums.clusters, value, censored_share, number };
+            return Of { subjects: sums.clusters, censored_share, number };
         }
         let days = if id == "time_to_next_order" { &cell.next } else { &cell.gone };
         let curve = kaplan_meier(days);
         let (subjects, censored_share) = (curve.people, lost(&curve, days));
-        let (value, number) = match id {
-            "retention" => (curve.share(horizon, level), Kind::Retention(curve)),
-            "days_retained" => (curve.restricted_mean(horizon, level), Kind::Days(curve)),
-            _ => (curve.median(level), Kind::Median),
+        let number = match id {
+            "retention" => Kind::Retention(curve, horizon),
+            "days_retained" => Kind::Days(curve, horizon),
+            _ => Kind::Median(curve),
         };
-        Of { subjects, value, censored_share, number }
-    }
-
-    fn pair(&self, a: &Of<'_>, b: &Of<'_>) -> Pair {
-        let (level, horizon) = (self.settings.level, self.loyalty.horizon_days());
-        let both = a.value.as_ref().zip(b.value.as_ref());
-        let apart = || both.and_then(|(a, b)| moved(b, a));
-        match (&a.number, &b.number) {
-            (Kind::Mean(x), Kind::Mean(y)) | (Kind::Score(x), Kind::Score(y)) => {
-                let means = x.mean().zip(y.mean());
-                let ratio = means.and_then(|(a, b)| ratio_mean::ratio(&a, &b, level));
-                Pair {
-                    ratio: ratio.filter(|_| matches!(a.number, Kind::Mean(_))),
-                    difference: means.and_then(|(a, b)| ratio_mean::difference(&a, &b, level)),
-                    p_value: means.and_then(|(a, b)| ratio_mean::p_value(&a, &b)),
-                }
-            }
-            (Kind::Share(a), Kind::Share(b)) => Pair {
-                ratio: share::ratio(a, b, level),
-                difference: share::difference(a, b, level),
-                p_value: share::p_value(a, b),
-            },
-            (Kind::Retention(x), Kind::Retention(y)) => match survival::shares(x, y, horizon, level) {
-                Some(of) => Pair { ratio: Some(of.ratio), difference: Some(of.difference), p_value: Some(of.p_value) },
-                None => from_limits(both, apart()),
-            },
-            (Kind::Days(x), Kind::Days(y)) => match survival::restricted_means(x, y, horizon, level) {
-                Some(of) => Pair { ratio: Some(of.ratio), difference: Some(of.difference), p_value: Some(of.p_value) },
-                None => Pair::default(),
-            },
-            _ => {
-                let of = apart();
-                let p_value = of.as_ref().map(|of| of.p_value);
-                Pair { ratio: None, difference: of.map(|of| of.difference), p_value }
-            }
-        }
+        Of { subjects, censored_share, number }
     }
 
     fn of_arm(&self, id: &str, arm: &str) -> Vec<Loyalty> {
         let Some(cells) = self.found.cells.get(arm) else { return Vec::new() };
+        let (level, margin) = (self.settings.level, self.loyalty.margin(id));
+        let more_is_worse = id == "time_to_next_order";
         let holdout = self.found.cells.get(&self.loyalty.holdout.value);
         let few = |of: &Of<'_>| of.subjects < self.settings.min_cell;
-        let measured: BTreeMap<&Segment, Of<'_>> = cells.iter().map(|(of, cell)| (of, self.of(id, cell))).collect();
+        let measured: BTreeMap<&Segment, Of<'_>> =
+            cells.iter().map(|(of, cell)| (of, self.of(id, arm, of, cell))).collect();
         let mut facts = Vec::new();
         for (segment, cell) in cells {
             let Some(of) = measured.get(segment) else { continue };
             let hidden = few(of);
-            let other = holdout.and_then(|cells| cells.get(segment)).map(|cell| self.of(id, cell));
-            let other = other.filter(|of| !few(of));
+            let beside = holdout.and_then(|cells| cells.get(segment));
+            let other =
+                beside.map(|cell| self.of(id, &self.loyalty.holdout.value, segment, cell)).filter(|of| !few(of));
             let known = segment.as_ref().is_none_or(|(_, value)| is_known(value));
             let is_holdout = arm == self.loyalty.holdout.value;
-            let fair = !hidden && known && !is_holdout && self.refused.is_none();
-            let pair = other.as_ref().filter(|_| fair).map(|other| self.pair(of, other)).unwrap_or_default();
+            let unlike = (id == "forecast_value").then(|| self.unlike(arm, segment)).flatten();
+            let refused = self.refused.clone().or(unlike);
+            let fair = !hidden && known && !is_holdout && refused.is_none();
+            let against = other.as_ref().filter(|_| fair).map(|other| &other.number);
+            let pair = against.map(|other| of.number.beside(other, level)).unwrap_or_default();
+            let effect = against.and_then(|other| of.number.effect(other, margin, more_is_worse, level));
             let comparison = match () {
                 () if hidden => Comparison::Suppressed,
                 () if !known => Comparison::Unknown,
                 () if is_holdout => Comparison::Holdout,
-                () if self.refused.is_some() => Comparison::Refused,
+                () if refused.is_some() => Comparison::Refused,
                 () if pair.p_value.is_none() => Comparison::Undefined,
                 () => Comparison::Compared,
             };
             let counts = !hidden && !self.withheld(segment, &measured);
-            let asked = id == "net_promoter_score" && self.found.told.silence && cell.asked > 0 && counts;
+            let surveyed = id == "net_promoter_score" && self.found.told.silence && counts;
+            let response = || self.response(cell, beside.filter(|_| fair && other.is_some()));
             facts.push(Loyalty {
                 strategy: arm.to_owned(),
                 holdout: self.loyalty.holdout.value.clone(),
                 measure: id.to_owned(),
                 segment: segment.iter().cloned().collect(),
                 comparison,
-                harm: if id == "time_to_next_order" { "high" } else { "low" }.to_owned(),
+                harm: if more_is_worse { "high" } else { "low" }.to_owned(),
                 lasting: !id.starts_with("early_"),
                 horizon: crate::duration(self.span(id)),
                 people: counts.then_some(cell.people),
                 subjects: counts.then_some(of.subjects),
                 censored_share: of.censored_share.filter(|_| counts),
-                response_rate: asked.then(|| cell.answered as f64 / cell.asked as f64),
-                value: of.value.clone().filter(|_| !hidden),
-                holdout_value: other.as_ref().and_then(|other| other.value.clone()).filter(|_| !hidden),
+                response: surveyed.then(response).flatten(),
+                value: of.number.value(level).filter(|_| !hidden),
+                holdout_value: other.as_ref().and_then(|other| other.number.value(level)).filter(|_| !hidden),
                 ratio: pair.ratio,
                 difference: pair.difference,
+                effect: effect.filter(|_| comparison == Comparison::Compared),
                 p_value: pair.p_value,
                 q_value: None,
                 srm_p: self.srm_p,
-                reason: self.refused.clone().filter(|_| comparison == Comparison::Refused),
+                reason: refused.filter(|_| comparison == Comparison::Refused),
                 curve: match &of.number {
-                    Kind::Retention(curve) if !hidden => self.points(curve),
+                    Kind::Retention(curve, _) if !hidden => self.points(curve),
                     _ => Vec::new(),
                 },
                 suppressed: hidden,
@@ -326,6 +300,24 @@ impl Arms<'_> {
             });
         }
         facts
+    }
+
+    /// Why what the model says may not be compared, of the arm or of the holdout.
+    fn unlike(&self, arm: &str, segment: &Segment) -> Option<String> {
+        let arms = [arm, &self.loyalty.holdout.value];
+        arms.into_iter().find_map(|arm| self.forecasts.of(arm, segment)?.unlike.clone())
+    }
+
+    fn response(&self, cell: &Cell, beside: Option<&Cell>) -> Option<Response> {
+        let of = |cell: &Cell| Proportion { successes: cell.answered, trials: cell.asked };
+        let own = of(cell);
+        let other = beside.filter(|cell| cell.asked >= self.settings.min_cell).map(of);
+        Some(Response {
+            rate: own.estimate()?,
+            holdout_rate: other.and_then(|other| other.estimate()),
+            difference: other.and_then(|other| proportion::newcombe(own, other, self.settings.level)),
+            p_value: other.and_then(|other| proportion::fisher(own, other).or_else(|| proportion::z_test(own, other))),
+        })
     }
 
     /// One hidden count is the total less the others: then the smallest shown count of the attribute is withheld with it.
@@ -343,6 +335,7 @@ impl Arms<'_> {
         let span = match id {
             "early_revenue" | "early_order_value" => self.loyalty.soon,
             "repeat_rate" => self.loyalty.repeat_within,
+            "forecast_value" => self.loyalty.forecast.as_ref().map_or(self.loyalty.horizon, |of| of.over),
             _ => self.loyalty.horizon,
         };
         span.as_secs_f64()
@@ -360,17 +353,4 @@ impl Arms<'_> {
         };
         days.into_iter().filter_map(point).collect()
     }
-}
-
-/// Where nobody, or everybody, of a side is gone, from the limits of both: wider than need be, never narrower.
-fn from_limits(both: Option<(&Interval, &Interval)>, apart: Option<Moved>) -> Pair {
-    let ratio = both.filter(|(_, b)| b.low > 0.0).map(|(a, b)| Interval {
-        estimate: a.estimate / b.estimate,
-        low: a.low / b.high,
-        high: a.high / b.low,
-        level: a.level,
-        method: "mover".to_owned(),
-    });
-    let p_value = apart.as_ref().map(|of| of.p_value);
-    Pair { ratio, difference: apart.map(|of| of.difference), p_value }
 }

@@ -26,6 +26,7 @@ pub mod judged;
 pub mod list_parity;
 pub mod loyalty;
 pub mod loyalty_balance;
+pub mod loyalty_forecast;
 pub mod measured;
 pub mod mix;
 pub mod outcome_parity;
@@ -131,6 +132,7 @@ kinds! {
     UndeclaredPersonalData(undeclared_personal_data),
     Loyalty(loyalty),
     LoyaltyBalance(loyalty_balance),
+    LoyaltyForecast(loyalty_forecast),
     SampleRatio(sample_ratio),
     EvidenceQuality(evidence_quality),
     Mix(mix),

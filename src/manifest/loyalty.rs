@@ -46,6 +46,37 @@ pub struct Loyalty {
     /// What shows that a person is still there.
     #[serde(default)]
     pub active_by: Activity,
+    /// What buyers will be worth by a model of their purchases, beside what was observed. Default: no model.
+    pub forecast: Option<Forecast>,
+    /// Adjusting by what people did before their start (CUPED; Deng, Xu, Kohavi & Walker 2013). Refused: the outcomes from
+    /// before are a use of data of their own, for which each person's consent at the start would have to be shown.
+    pub cuped: Option<At<bool>>,
+    /// From which difference on one matters, over the holdout's number; of `net_promoter_score`, in points of 1. Within it
+    /// both sides are practically equal. Default 0.05.
+    pub margin: Option<At<f64>>,
+    /// The same of single measures, e.g. `{retention: 0.02, net_promoter_score: 0.1}`.
+    #[serde(default)]
+    pub margins: BTreeMap<String, At<f64>>,
+}
+
+/// What buyers will be worth.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forecast {
+    /// The model.
+    pub model: ForecastModel,
+    /// Within how long of the first order. Default `365d`.
+    #[serde(default = "year", deserialize_with = "window")]
+    #[schemars(with = "String")]
+    pub over: Duration,
+}
+
+/// A model of purchases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForecastModel {
+    /// BG/NBD for how often (Fader, Hardie & Lee 2005), gamma-gamma for how much (Fader & Hardie 2013).
+    BgNbd,
 }
 
 /// What shows that a person is still there.
@@ -59,6 +90,23 @@ pub enum Activity {
 }
 
 const DAY: u64 = 86_400;
+/// What is measured, as `margins` names it.
+pub const MEASURES: [&str; 9] = [
+    "early_revenue",
+    "early_order_value",
+    "lifetime_value",
+    "repeat_rate",
+    "retention",
+    "days_retained",
+    "time_to_next_order",
+    "net_promoter_score",
+    "forecast_value",
+];
+const MARGIN: f64 = 0.05;
+
+fn year() -> Duration {
+    Duration::from_secs(365 * DAY)
+}
 
 fn soon() -> Duration {
     Duration::from_secs(30 * DAY)
@@ -77,6 +125,11 @@ fn churn_after() -> Duration {
 }
 
 impl Loyalty {
+    /// From which difference of a measure on one matters.
+    pub fn margin(&self, measure: &str) -> f64 {
+        self.margins.get(measure).or(self.margin.as_ref()).map_or(MARGIN, |margin| margin.value)
+    }
+
     /// The horizon in days, at least 1.
     pub fn horizon_days(&self) -> u64 {
         (self.horizon.as_secs() / DAY).max(1)
@@ -106,6 +159,26 @@ pub(super) fn check(document: &Document<Manifest>) -> Vec<Problem> {
         if !(share.value > 0.0 && share.value <= 1.0) {
             let message = format!("the share of arm `{arm}` is {}; expected above 0 and at most 1", share.value);
             problems.push(document.problem(share, message));
+        }
+    }
+    if let Some(cuped) = loyalty.cuped.as_ref().filter(|cuped| cuped.value) {
+        problems.push(document.problem(
+            cuped,
+            "`cuped` is not done: what people did before their start is a use of data of its own, and no consent to it is \
+             replayed; leave it out, intervals are then wider and hold all the same",
+        ));
+    }
+    for margin in loyalty.margin.iter().chain(loyalty.margins.values()) {
+        if !(margin.value > 0.0 && margin.value < 1.0) {
+            let message = format!("the margin is {}; expected above 0 and below 1", margin.value);
+            problems.push(document.problem(margin, message));
+        }
+    }
+    for (measure, margin) in &loyalty.margins {
+        if !MEASURES.contains(&measure.as_str()) {
+            let problem =
+                document.problem(margin, format!("`margins` names `{measure}`, which is no measure of loyalty"));
+            problems.push(problem.suggest(measure, MEASURES));
         }
     }
     if let Some(first) = loyalty.split.values().next() {

@@ -3,12 +3,14 @@
 
 use std::fmt::Write;
 
+use super::labels::{Box, Label, place};
 use super::text::{escape, number, percent};
 use crate::facts::loyalty::Point;
 use crate::stats::Interval;
 
 const SIZE: (f64, f64) = (480.0, 320.0);
 const EDGE: f64 = 44.0;
+const MARK: f64 = 14.0;
 
 /// A strategy and segment, by the number that the table gives it.
 pub struct Dot<'a> {
@@ -30,11 +32,11 @@ pub fn quadrants(dots: &[Dot<'_>]) -> String {
     let limits = dots.iter().flat_map(|of| [of.x.low, of.x.high, of.y.low, of.y.high]);
     let far = limits.filter(|of| *of > 0.0).map(|of| of.ln().abs()).fold(0.05_f64, f64::max).min(2.0) * 1.08;
     let (width, height) = SIZE;
-    let place = |value: f64, span: f64| {
+    let along = |value: f64, span: f64| {
         let of = if value > 0.0 { value.ln().clamp(-far, far) } else { -far };
         EDGE + (of + far) / (2.0 * far) * (span - 2.0 * EDGE)
     };
-    let (x, y) = (|value: f64| place(value, width), |value: f64| height - place(value, height));
+    let (x, y) = (|value: f64| along(value, width), |value: f64| height - along(value, height));
     let words: Vec<String> = dots
         .iter()
         .map(|of| format!("{}: {} at once, {} later", of.label, number(of.x.estimate), number(of.y.estimate)))
@@ -58,19 +60,46 @@ pub fn quadrants(dots: &[Dot<'_>]) -> String {
     ] {
         let _ = write!(svg, r#"<text x="{at_x}" y="{at_y}" text-anchor="{anchor}">{label}</text>"#);
     }
+    let middle = |of: &Dot<'_>| (x(of.x.estimate), y(of.y.estimate));
+    let points: Vec<Box> =
+        dots.iter().map(middle).map(|(x, y)| Box { x, y, across: MARK / 2.0, down: MARK / 2.0 }).collect();
+    let sizes: Vec<(f64, f64)> = dots.iter().map(|of| (1.0 + 3.4 * of.number.to_string().len() as f64, 5.5)).collect();
+    let between = |a: f64, b: f64| (f64::midpoint(a, b), (a - b).abs() / 2.0);
+    let mut lines = vec![
+        Box { x: x(1.0), y: height / 2.0, across: 0.5, down: height / 2.0 },
+        Box { x: width / 2.0, y: y(1.0), across: width / 2.0, down: 0.5 },
+    ];
+    for of in dots {
+        let (cx, cy) = middle(of);
+        let ((mid_x, across), (mid_y, down)) = (between(x(of.x.low), x(of.x.high)), between(y(of.y.low), y(of.y.high)));
+        lines.push(Box { x: mid_x, y: cy, across, down: 0.5 });
+        lines.push(Box { x: cx, y: mid_y, across: 0.5, down });
+    }
+    let frame = Box { x: width / 2.0, y: height / 2.0, across: width / 2.0, down: height / 2.0 - EDGE + 4.0 };
+    let labels = place(&points, &sizes, &lines, frame);
     for of in dots {
         let (cx, cy, mark) = (x(of.x.estimate), y(of.y.estimate), of.mark);
         let _ = write!(
             svg,
-            r##"<g class="v-{mark}"><line class="whisker" x1="{:.1}" x2="{:.1}" y1="{cy:.1}" y2="{cy:.1}"/><line class="whisker" x1="{cx:.1}" x2="{cx:.1}" y1="{:.1}" y2="{:.1}"/><use href="#m-{mark}" x="{:.1}" y="{:.1}" width="14" height="14"/></g><text class="bound" x="{:.1}" y="{:.1}">{}</text>"##,
+            r##"<g class="v-{mark}"><line class="whisker" x1="{:.1}" x2="{:.1}" y1="{cy:.1}" y2="{cy:.1}"/><line class="whisker" x1="{cx:.1}" x2="{cx:.1}" y1="{:.1}" y2="{:.1}"/><use href="#m-{mark}" x="{:.1}" y="{:.1}" width="{MARK}" height="{MARK}"/></g>"##,
             x(of.x.low),
             x(of.x.high),
             y(of.y.low),
             y(of.y.high),
-            cx - 7.0,
-            cy - 7.0,
-            cx + 9.0,
-            cy - 7.0,
+            cx - MARK / 2.0,
+            cy - MARK / 2.0,
+        );
+    }
+    // Last, so that no whisker runs over a number.
+    for (of, Label { at, leader }) in dots.iter().zip(labels) {
+        if let Some([(x1, y1), (x2, y2)]) = leader {
+            let _ = write!(svg, r#"<line class="leader" x1="{x1:.1}" x2="{x2:.1}" y1="{y1:.1}" y2="{y2:.1}"/>"#);
+        }
+        let _ = write!(
+            svg,
+            r#"<text class="bound number" text-anchor="middle" x="{:.1}" y="{:.1}">{}</text>"#,
+            at.x,
+            at.y + 4.0,
             of.number
         );
     }

@@ -14,6 +14,7 @@ pub mod html;
 pub mod in_toto;
 pub mod json;
 pub mod junit;
+mod labels;
 mod loyalty_charts;
 pub mod markdown;
 pub mod openmetrics;

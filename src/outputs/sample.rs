@@ -8,6 +8,7 @@ mod candidates;
 mod conditions;
 mod facts;
 mod items;
+mod loyalty;
 mod watch;
 
 use facts::facts;
@@ -137,6 +138,29 @@ pub fn record() -> Record {
     let needs_none = |fact: &Fact| matches!(fact, Fact::Join(of) if !of.requires_consent);
     let uncompared = |fact: &Fact| matches!(fact, Fact::OutcomeParity(of) if of.ratio.is_none());
     let unlike = |fact: &Fact| matches!(fact, Fact::ConditionalParity(of) if of.adjusted.is_none());
+    let (mut kept, mut words) = (BTreeMap::<_, Vec<usize>>::new(), BTreeMap::<_, Vec<usize>>::new());
+    for (index, fact) in facts.iter().enumerate() {
+        let Fact::Loyalty(fact) = fact else { continue };
+        let Some((verdict, word)) = loyalty::said(fact) else { continue };
+        words.entry(word).or_default().push(index);
+        if fact.lasting {
+            kept.entry(verdict).or_default().push(index);
+        }
+    }
+    let mut harm = rule(
+        "loyalty-harm",
+        "No strategy keeps relevantly fewer people",
+        "high",
+        "fail",
+        Some("loyalty"),
+        None,
+        json!(kept),
+        json!({"q": 0.05}),
+    );
+    harm["words"] = json!(words);
+    let (bought, kept): (Vec<usize>, Vec<usize>) = of("loyalty_balance").into_iter().partition(|index| {
+        matches!(&facts[*index], Fact::LoyaltyBalance(of) if of.retention.as_ref().is_some_and(|side| side.ratio.high < 1.0))
+    });
     let steps = json!([
         {"id": "clarify-purpose", "status": "fail", "facts": of("purpose"), "rules": [
             rule("strategy-declared", "Every strategy that decides is declared", "high", "fail", Some("purpose"), None, verdicts("strategy-declared", "purpose", &|_| false), json!({})),
@@ -168,7 +192,10 @@ pub fn record() -> Record {
             rule("sign-off", "Has the owner of the system read this report and accepted what it leaves open?", "low", "manual", None, None, json!({}), json!({})),
             rule("minors-kept-out", "Minors are not profiled", "high", "not_applicable", Some("data_use"), Some("the policy names no age limit in this jurisdiction"), json!({}), json!({})),
         ]},
-        {"id": "monitor-continuously", "status": "not_evidenced", "facts": [], "rules": [
+        {"id": "monitor-continuously", "status": "fail", "facts": of("loyalty"), "rules": [
+            harm,
+            rule("gain-bought-with-loyalty", "Nothing is sold at once at the cost of people staying", "high", "fail", Some("loyalty_balance"), None,
+                json!({"fail": bought, "pass": kept}), json!({"q": 0.05})),
             rule("trend-known", "Outcomes are followed over time", "medium", "not_evidenced", None, Some("no earlier audit was handed over"), json!({}), json!({})),
         ]},
     ]);

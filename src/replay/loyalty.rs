@@ -11,9 +11,11 @@ use crate::engine::{Engine, literal, quoted};
 use crate::error::Result;
 use crate::manifest::{Activity, Loyalty};
 use crate::stats::ClusterSums;
+use crate::stats::bg_nbd::Buyers;
+use crate::stats::gamma_gamma::Spenders;
 use crate::stats::survival::Day;
 
-const DAY: i64 = 86_400_000_000;
+pub(super) const DAY: i64 = 86_400_000_000;
 
 /// A mean per person, order or answer: its name, and the size of its whole unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +64,10 @@ pub struct Cell {
     pub next: Vec<Day>,
     pub asked: u64,
     pub answered: u64,
+    /// How often buyers bought again, in days from the first order; empty unless a forecast is asked for.
+    pub buyers: Vec<Buyers>,
+    /// How much they then paid.
+    pub spenders: Vec<Spenders>,
 }
 
 /// An attribute and its value; None for everybody.
@@ -143,6 +149,9 @@ pub async fn follow(engine: &Engine, question: &Question<'_>) -> Result<Found> {
         if wanted {
             question.days(engine, day, seen, &mut found).await?;
         }
+    }
+    if question.loyalty.forecast.is_some() && told.orders {
+        question.purchases(engine, &mut found).await?;
     }
     Ok(found)
 }
@@ -291,14 +300,14 @@ impl Question<'_> {
     }
 
     /// `arm` alone, and with each attribute.
-    fn sets(&self, also: &str) -> (String, String) {
+    pub(super) fn sets(&self, also: &str) -> (String, String) {
         let names: Vec<String> = self.attributes.keys().map(|name| column(name)).collect();
         let own = names.iter().map(|name| format!(", {name}")).collect::<String>();
         let sets = names.iter().map(|name| format!(", (arm, {name}{also})")).collect::<String>();
         (own, format!("GROUPING SETS ((arm{also}){sets})"))
     }
 
-    fn segment(&self, rows: &crate::engine::Rows, row: usize) -> Segment {
+    pub(super) fn segment(&self, rows: &crate::engine::Rows, row: usize) -> Segment {
         self.attributes.keys().find_map(|name| Some((name.clone(), rows.text(&label(name), row)?.to_owned())))
     }
 

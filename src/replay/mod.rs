@@ -21,6 +21,7 @@ pub mod positions;
 pub mod prices;
 pub mod profiles;
 pub mod prompts;
+mod purchases;
 pub mod rankings;
 pub mod reidentification;
 pub mod segments;

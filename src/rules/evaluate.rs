@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::condition::{self, Answer};
+use super::condition::{self, Answer, Condition};
 use super::load::{Judge, LoadedPack, LoadedRule};
 use super::missing;
 use super::template::Template;
@@ -74,7 +74,7 @@ pub fn judge(packs: &[LoadedPack], facts: &[Fact], audit: &AuditContext, have_lo
 }
 
 /// What a rule says of one fact.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Decision {
     /// `None` when `where` leaves the fact out without a word.
     pub verdict: Option<Verdict>,
@@ -84,6 +84,8 @@ pub(super) struct Decision {
     pub message: Option<String>,
     /// The same in plain words, where the rule has them.
     pub plain: Option<String>,
+    /// Its word for where the fact stands.
+    pub word: Option<String>,
 }
 
 /// Facts and settings, made ready once for all rules.
@@ -107,17 +109,17 @@ impl<'a> Bench<'a> {
 
     fn rule(&self, pack: &LoadedPack, rule: &LoadedRule, have_log: bool) -> Result<(RuleResult, Vec<Finding>)> {
         let mut tally = Tally::default();
-        let mut findings = Vec::new();
+        let (mut findings, mut words) = (Vec::new(), BTreeMap::new());
         let spec = &rule.rule;
         if let Some(judge) = &rule.judge {
             let of_kind = (0..self.facts.len()).filter(|index| self.facts[*index].kind() == judge.kind);
             for index in of_kind {
                 tally.seen += 1;
-                let Decision { verdict: Some(verdict), reason, message, plain } =
-                    self.decide(pack, rule, judge, index)?
-                else {
-                    continue;
-                };
+                let Decision { verdict, reason, message, plain, word } = self.decide(pack, rule, judge, index)?;
+                if let Some(word) = word {
+                    words.entry(word).or_insert_with(Vec::new).push(index);
+                }
+                let Some(verdict) = verdict else { continue };
                 tally.count(verdict, index, reason);
                 if let Some(message) = message {
                     let people = judge.people.as_ref().and_then(|field| self.json[index].get(field)?.as_u64());
@@ -142,6 +144,7 @@ impl<'a> Bench<'a> {
             reason,
             on: spec.on.as_ref().map(|on| on.value.clone()),
             verdicts: tally.verdicts,
+            words,
             why: spec.why.clone(),
             remedy: spec.remedy.clone(),
             references: spec.references.clone(),
@@ -155,9 +158,11 @@ impl<'a> Bench<'a> {
         let params: serde_json::Map<String, Value> = rule.params.clone().into_iter().collect();
         let params = condition::value(&Value::Object(params));
         let context = context(&self.env, self.cel[index].clone(), self.audit_cel.clone(), params);
-        let said = judge.ask(&context, &self.json[index]).map_err(|error| {
-            Error::Internal(format!("rule `{}` on {}: {error}", *rule.rule.id, describe(&self.facts[index])))
-        })?;
+        let fault =
+            |error| Error::Internal(format!("rule `{}` on {}: {error}", *rule.rule.id, describe(&self.facts[index])));
+        let said = judge.ask(&context, &self.json[index]).map_err(fault)?;
+        let ask = |condition: &Condition| condition.ask(&context, &self.json[index]).map_err(fault);
+        let word = judge.words.find(ask)?.map(str::to_owned);
         let write = |template: &Template| {
             template.render(&self.json[index], &rule.params, &self.audit).map_err(|error| {
                 let message = format!("rule `{}` cannot word {}: {error}", *rule.rule.id, describe(&self.facts[index]));
@@ -165,7 +170,7 @@ impl<'a> Bench<'a> {
                 Error::from(Problem::new(message).at(path, rule.rule.id.line, rule.rule.id.column))
             })
         };
-        let reasoned = |verdict, reason| Ok(Decision { verdict, reason, message: None, plain: None });
+        let reasoned = |verdict, reason| Ok(Decision { verdict, reason, word: word.clone(), ..Decision::default() });
         let verdict = match said {
             Said::LeftOut => {
                 let reason = judge.where_reason.as_ref().map(write).transpose()?.filter(|reason| !reason.is_empty());
@@ -181,7 +186,7 @@ impl<'a> Bench<'a> {
         let tells = matches!(verdict, Verdict::Fail | Verdict::Inconclusive);
         let message = if tells { Some(write(&judge.message)?) } else { None };
         let plain = judge.plain.as_ref().filter(|_| verdict == Verdict::Fail).map(write).transpose()?;
-        Ok(Decision { verdict: Some(verdict), reason: None, message, plain })
+        Ok(Decision { verdict: Some(verdict), message, plain, word, ..Decision::default() })
     }
 
     fn finding(&self, rule: &LoadedRule, index: usize, status: Verdict, message: String) -> Finding {

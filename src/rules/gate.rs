@@ -114,6 +114,7 @@ mod tests {
             reason: None,
             on: Some(on.into()),
             verdicts: BTreeMap::from([(verdict, vec![0])]),
+            words: BTreeMap::new(),
             why: String::new(),
             remedy: String::new(),
             references: Vec::new(),

@@ -13,6 +13,7 @@ use super::evaluate::AuditContext;
 use super::pack::{PackFile, Rule};
 use super::template::Template;
 use super::types::{Field, Roots, Type};
+use super::words::Words;
 use crate::error::{Problem, Result, all_clear};
 use crate::facts::{self, KINDS, Kind};
 use crate::manifest::Manifest;
@@ -54,6 +55,7 @@ pub(super) struct Judge {
     pub pass_when: Option<Condition>,
     pub message: Template,
     pub plain: Option<Template>,
+    pub words: Words,
     /// The field that counts the people concerned.
     pub people: Option<String>,
 }
@@ -216,7 +218,8 @@ fn load_rule(document: &Document<PackFile>, rule: &Rule) -> Result<LoadedRule, V
     ];
     for (name, value) in &rule.params {
         let used = format!("params.{name}");
-        if !texts.iter().any(|text| text.as_ref().is_some_and(|text| text.contains(&used))) {
+        let mut all = texts.into_iter().chain(rule.words.iter().map(|of| &of.when)).flatten();
+        if !all.any(|text| text.contains(&used)) {
             problems.push(document.problem(value, format!("no condition or text of this rule uses `{used}`")));
         }
     }
@@ -227,7 +230,8 @@ fn load_rule(document: &Document<PackFile>, rule: &Rule) -> Result<LoadedRule, V
                 let message = "a rule needs `on`, a kind of fact, or a `question` to a person";
                 problems.push(document.problem(&rule.id, message));
             }
-            for text in texts.into_iter().chain([&rule.people]).flatten() {
+            let words = rule.words.iter().map(|of| &of.word);
+            for text in texts.into_iter().chain([&rule.people]).flatten().chain(words) {
                 problems.push(document.problem(text, "a question to a person has no conditions and no templates"));
             }
             None
@@ -283,6 +287,7 @@ fn judge(
     let evidenced_when = condition(&rule.evidenced_when);
     let fail_when = condition(&rule.fail_when);
     let pass_when = condition(&rule.pass_when);
+    let words = Words::compile(&rule.words, document, &roots).map_err(|more| problems.extend(more)).ok();
     let mut template = |text: &Option<At<String>>| {
         let text = text.as_ref()?;
         Template::compile(text, document, &roots).map_err(|more| problems.extend(more)).ok()
@@ -297,8 +302,8 @@ fn judge(
             problems.push(document.problem(&rule.id, format!("rule `{}` needs `{key}`", *rule.id)));
         }
     }
-    match (fail_when, message) {
-        (Some(fail_when), Some(message)) if problems.is_empty() => Ok(Judge {
+    match (fail_when, message, words) {
+        (Some(fail_when), Some(message), Some(words)) if problems.is_empty() => Ok(Judge {
             kind: kind.name,
             needs_log: kind.needs_log,
             applies,
@@ -309,6 +314,7 @@ fn judge(
             pass_when,
             message,
             plain,
+            words,
             people: rule.people.as_ref().map(|field| field.value.clone()),
         }),
         _ => Err(problems),

@@ -18,6 +18,7 @@ mod template;
 pub mod testing;
 pub mod trial;
 mod types;
+mod words;
 
 pub use builtin::explain;
 pub use evaluate::{AuditContext, Judgement, judge};

@@ -56,6 +56,10 @@ pub struct Rule {
     pub fail_when: Option<At<String>>,
     /// CEL. With it, a fact for which neither condition is true is inconclusive; without it, such a fact passes.
     pub pass_when: Option<At<String>>,
+    /// Words for where a fact stands, finer than the verdict, that reports show beside it: the first whose `when` is true.
+    /// They are asked of every fact of the kind, also of those that `where` leaves out; a null that decides gives no word.
+    #[serde(default)]
+    pub words: Vec<Word>,
     /// Bounds that conditions and texts read as `params.name`; a manifest may change them.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Param>")]
@@ -77,6 +81,15 @@ pub struct Rule {
     /// Whether a decision may waive its findings.
     #[serde(default = "yes")]
     pub waivable: bool,
+}
+
+/// A word for where a fact stands.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Word {
+    pub word: At<String>,
+    /// CEL. Absent in the last one: otherwise.
+    pub when: Option<At<String>>,
 }
 
 /// For the published schema only: what a parameter can be.

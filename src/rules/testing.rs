@@ -60,6 +60,8 @@ pub struct Test {
     pub plain: Option<At<String>>,
     /// The whole reason.
     pub reason: Option<At<String>>,
+    /// The word for where the fact stands.
+    pub word: Option<At<String>>,
 }
 
 /// A verdict, or `left_out`: the rule says nothing of the fact.
@@ -168,6 +170,7 @@ fn run_one(
         (&test.message, &decision.message, "message"),
         (&test.plain, &decision.plain, "plain sentence"),
         (&test.reason, &decision.reason, "reason"),
+        (&test.word, &decision.word, "word"),
     ] {
         if let Some(wanted) = wanted
             && got.as_deref() != Some(wanted.trim())
@@ -192,8 +195,7 @@ fn decide(
             return Ok(Decision {
                 verdict: Some(Verdict::Manual),
                 reason: rule.rule.question.clone(),
-                message: None,
-                plain: None,
+                ..Decision::default()
             });
         }
         (Some(_), None) => return Err(document.problem(&test.rule, "this rule needs a `fact`").into()),

@@ -4,7 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::proportion::{Proportion, katz};
-use super::{ClusterSums, ratio_mean, share};
+use super::survival::{Day, Survival, kaplan_meier};
+use super::{ClusterSums, ratio_mean, share, times};
 
 /// Uniform on 0 to 1.
 fn uniform(rng: &mut ChaCha8Rng) -> f64 {
@@ -85,4 +86,28 @@ fn samples_without_events_cover() {
             assert!(missed <= samples / 40 && rejected <= samples / 40, "{p}: {missed} and {rejected} of {empty}");
         }
     }
+}
+
+/// Times until something happens, in whole days of a mean of 20 and 30, of people who are seen for 10 to 80 days: how often
+/// the ratio of medians from the limits of both holds the true 2/3.
+#[test]
+fn ratios_of_medians_cover() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut group = |size: u32, mean: f64| -> Survival {
+        let one = |_| {
+            let seen = 10 + rng.next_u64() % 71;
+            let day = (-uniform(&mut rng).ln() * mean).ceil().max(1.0) as u64;
+            Day { day: day.min(seen), events: u64::from(day <= seen), censored: u64::from(day > seen) }
+        };
+        kaplan_meier(&(0..size).map(one).collect::<Vec<_>>())
+    };
+    let truth = (20.0 * 2.0_f64.ln()).ceil() / (30.0 * 2.0_f64.ln()).ceil();
+    let (mut held, mut told) = (0, 0);
+    for _ in 0..800 {
+        let (a, b) = (group(80, 20.0), group(80, 30.0));
+        let Some(ratio) = a.median(0.95).zip(b.median(0.95)).and_then(|(a, b)| times(&b, &a)) else { continue };
+        told += 1;
+        held += u32::from(ratio.difference.low <= truth && truth <= ratio.difference.high);
+    }
+    assert!(told > 700 && held * 1000 >= 935 * told, "{held} of {told}");
 }

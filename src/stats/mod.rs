@@ -7,7 +7,8 @@
 //! Amounts compared within cells: [`within`]. How many things there are, and how unequally they occur: [`abundance`];
 //! how unequally amounts are spread over people: [`inequality`]. That a ratio is near 1: [`equivalence`]. Over many
 //! tests: [`multiple`]. What another policy would have got: [`off_policy`]. How long it takes until
-//! something happens: [`survival`]. Whether people were dealt out as meant: [`allocation`]. Seeded chance: [`draw`].
+//! something happens: [`survival`]. Whether people were dealt out as meant: [`allocation`]. How often people will buy
+//! again, and for how much: [`bg_nbd`] and [`gamma_gamma`], fitted by [`maximum`]. Seeded chance: [`draw`].
 //!
 //! Over time: that a number moved between two measurements ([`moved`]), or a distribution ([`drift`]); whether the newest
 //! value of a series is one of them ([`control`]); intervals that may be looked at again and again ([`sequence`]).
@@ -15,6 +16,7 @@
 pub mod abundance;
 pub mod allocation;
 pub mod association;
+pub mod bg_nbd;
 pub mod control;
 #[cfg(test)]
 mod coverage;
@@ -22,8 +24,10 @@ pub mod decomposition;
 pub mod draw;
 pub mod drift;
 pub mod equivalence;
+pub mod gamma_gamma;
 pub mod inequality;
 pub mod jackknife;
+pub mod maximum;
 pub mod moved;
 pub mod multiple;
 pub mod off_policy;
@@ -43,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 pub use abundance::Abundance;
 pub use jackknife::{Estimate, Scale, jackknife};
-pub use moved::{Moved, moved};
+pub use moved::{Moved, moved, times};
 pub use multiple::{benjamini_hochberg, holm};
 pub use portion::Portion;
 pub use proportion::Proportion;
@@ -64,8 +68,8 @@ pub struct Interval {
     pub level: f64,
     /// How the interval was made: `cluster_delta`, `row_delta`, `cluster_mover`, `wilson`, `clopper_pearson`,
     /// `newcombe`, `katz`, `score_delta`, `group_jackknife`, `greenland_robins`, `robins_breslow_greenland`,
-    /// `cluster_within`, `cluster_exact`, `mover`, `normal_mixture`, `kaplan_meier`, `restricted_mean`, `brookmeyer_crowley` or
-    /// `greenwood`.
+    /// `cluster_within`, `cluster_exact`, `mover`, `normal_mixture`, `kaplan_meier`, `restricted_mean`, `brookmeyer_crowley`,
+    /// `greenwood` or `bg_nbd_delta`.
     pub method: String,
 }
 

@@ -37,6 +37,21 @@ pub fn moved(before: &Interval, now: &Interval) -> Option<Moved> {
     Some(Moved { difference, p_value })
 }
 
+/// How many times the earlier value the later one is: [`moved`] on the log scale, its `difference` turned back into a ratio.
+///
+/// None also where a value or a limit is not above 0.
+pub fn times(before: &Interval, now: &Interval) -> Option<Moved> {
+    let positive = [before, now].iter().all(|of| of.low > 0.0 && of.estimate > 0.0);
+    let each = |of: &Interval, by: fn(f64) -> f64| Interval {
+        estimate: by(of.estimate),
+        low: by(of.low),
+        high: by(of.high),
+        ..of.clone()
+    };
+    let logs = moved(&each(before, f64::ln), &each(now, f64::ln)).filter(|_| positive)?;
+    Some(Moved { difference: each(&logs.difference, f64::exp), ..logs })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -71,6 +86,17 @@ mod tests {
         let by =
             moved(&interval(10.0, 10.0 - 3.0 * z, 10.0 + 3.0 * z), &interval(22.0, 22.0 - 4.0 * z, 22.0 + 4.0 * z));
         assert!((by.unwrap().p_value - 0.016395).abs() < 5e-7);
+    }
+
+    /// Symmetric on the log scale: 2 and 5 times with factors of 1.3 and 1.4 give 2.5 times with one of
+    /// exp(√(ln² 1.3 + ln² 1.4)) = 1.533404 (by hand).
+    #[test]
+    fn a_ratio_is_made_on_the_log_scale() {
+        let by = times(&interval(2.0, 2.0 / 1.3, 2.0 * 1.3), &interval(5.0, 5.0 / 1.4, 5.0 * 1.4)).unwrap();
+        let factor = 1.3_f64.ln().hypot(1.4_f64.ln()).exp();
+        assert!((by.difference.estimate - 2.5).abs() < 1e-12 && (by.difference.high - 2.5 * factor).abs() < 1e-12);
+        assert!((by.difference.low - 2.5 / factor).abs() < 1e-12);
+        assert_eq!(times(&interval(2.0, 0.0, 4.0), &interval(5.0, 4.0, 6.0)), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod lineage_kinds;
 mod lists;
 mod ll144;
 mod loyalty;
+mod loyalty_verdicts;
 mod measures;
 mod memory;
 mod mixes;

@@ -51,6 +51,7 @@ fn steps(verdicts: &[Verdict]) -> Vec<StepResult> {
         reason: None,
         on: Some("outcome_parity".into()),
         verdicts: by,
+        words: BTreeMap::new(),
         why: String::new(),
         remedy: String::new(),
         references: Vec::new(),

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::tiers::worst;
 use super::view::{Row, States, rows};
-use crate::facts::loyalty::{Comparison, Loyalty};
+use crate::facts::loyalty::{Comparison, Loyalty, Scale};
 use crate::facts::loyalty_balance::{LoyaltyBalance, Side};
+use crate::facts::loyalty_forecast::LoyaltyForecast;
 use crate::facts::sample_ratio::SampleRatio;
 use crate::facts::{Fact, attributes};
 use crate::outputs::loyalty_charts::{Curve, Dot, curves, quadrants};
@@ -25,6 +26,7 @@ pub struct LoyaltyView<'a> {
     pub balances: Vec<Balance<'a>>,
     pub groups: Vec<Group<'a>>,
     pub folded: bool,
+    pub forecasts: Vec<Row<'a, LoyaltyForecast>>,
 }
 
 /// An arm and segment on both sides.
@@ -45,6 +47,8 @@ pub struct Group<'a> {
     pub title: &'static str,
     pub words: &'static str,
     pub state: &'static str,
+    /// The difference that matters.
+    pub margin: Option<String>,
     pub chart: String,
     pub rows: Vec<LoyaltyRow<'a>>,
 }
@@ -58,6 +62,10 @@ pub struct LoyaltyRow<'a> {
     pub value: Option<String>,
     pub holdout: Option<String>,
     pub change: Option<String>,
+    /// Where the difference stands to the margin, in a rule's word.
+    pub stands: Option<&'a str>,
+    /// p of practical equality, where the two are not shown to differ relevantly.
+    pub p_equivalence: Option<f64>,
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +76,7 @@ enum Unit {
     Points,
 }
 
-const MEASURES: [(&str, &str, &str, Unit); 8] = [
+const MEASURES: [(&str, &str, &str, Unit); 9] = [
     ("early_revenue", "Revenue soon", "Orders less returns per person, soon after the start.", Unit::Money),
     ("early_order_value", "Value of an order soon", "Money per order, soon after the start.", Unit::Money),
     ("lifetime_value", "Value up to the horizon", "Orders less returns per person, as observed.", Unit::Money),
@@ -76,6 +84,12 @@ const MEASURES: [(&str, &str, &str, Unit); 8] = [
     ("retention", "Still there", "People of whom something was heard, up to the horizon.", Unit::Share),
     ("days_retained", "Days still there", "Mean days, of which those up to the horizon count.", Unit::Days),
     ("time_to_next_order", "Time to the next order", "Days until half of the buyers ordered again.", Unit::Days),
+    (
+        "forecast_value",
+        "Value by forecast",
+        "Money per buyer after the first order, by a model of purchases.",
+        Unit::Money,
+    ),
     ("net_promoter_score", "Would recommend", "Answers of 9 or 10 less those of 0 to 6, in points.", Unit::Points),
 ];
 
@@ -109,8 +123,9 @@ pub fn loyalty<'a>(record: &'a Record, states: &States) -> Option<LoyaltyView<'a
     });
     let picture = quadrants(&dots.collect::<Vec<_>>());
     let folded = by_measure.len() > MANY;
-    let groups = by_measure.into_iter().map(|(place, rows)| group(place, rows)).collect();
-    (!ratios.is_empty()).then_some(LoyaltyView { ratios, picture, balances, groups, folded })
+    let groups = by_measure.into_iter().map(|(place, rows)| group(record, place, rows)).collect();
+    let forecasts = rows(record, states, |fact| if let Fact::LoyaltyForecast(fact) = fact { Some(fact) } else { None });
+    (!ratios.is_empty()).then_some(LoyaltyView { ratios, picture, balances, groups, folded, forecasts })
 }
 
 /// The number that stands for what is sold at once, and the one for what lasts.
@@ -146,7 +161,7 @@ fn label(strategy: &str, segment: &BTreeMap<String, String>) -> String {
     if segment.is_empty() { format!("{strategy}, everybody") } else { format!("{strategy}, {}", attributes(segment)) }
 }
 
-fn group(place: usize, rows: Vec<Row<'_, Loyalty>>) -> Group<'_> {
+fn group<'a>(record: &'a Record, place: usize, rows: Vec<Row<'a, Loyalty>>) -> Group<'a> {
     let (_, title, words, unit) = MEASURES[place];
     let whole = rows.iter().filter(|row| row.fact.segment.is_empty() && row.fact.curve.len() > 1);
     let lines = whole.map(|row| Curve {
@@ -155,11 +170,15 @@ fn group(place: usize, rows: Vec<Row<'_, Loyalty>>) -> Group<'_> {
         holdout: row.fact.comparison == Comparison::Holdout,
     });
     let chart = curves(&lines.collect::<Vec<_>>());
-    let rows: Vec<LoyaltyRow<'_>> = rows.into_iter().map(|row| show(row, unit)).collect();
-    Group { title, words, state: worst(rows.iter().map(|row| row.mark)), chart, rows }
+    let margin = rows.iter().find_map(|row| row.fact.effect.as_ref()).map(|effect| match effect.measured_by {
+        Scale::Ratio => format!("{} of the holdout's number", text::percent(1.0 - effect.worse)),
+        Scale::Difference => format!("{} points", text::number(effect.better * 100.0)),
+    });
+    let rows: Vec<LoyaltyRow<'_>> = rows.into_iter().map(|row| show(record, row, unit)).collect();
+    Group { title, words, state: worst(rows.iter().map(|row| row.mark)), margin, chart, rows }
 }
 
-fn show(row: Row<'_, Loyalty>, unit: Unit) -> LoyaltyRow<'_> {
+fn show<'a>(record: &'a Record, row: Row<'a, Loyalty>, unit: Unit) -> LoyaltyRow<'a> {
     let fact = row.fact;
     let (mark, word) = match fact.comparison {
         Comparison::Compared => (row.state, "compared"),
@@ -184,5 +203,8 @@ fn show(row: Row<'_, Loyalty>, unit: Unit) -> LoyaltyRow<'_> {
         (None, None) => None,
     };
     let holdout = fact.holdout_value.as_ref().map(|of| unit.words(of.estimate));
-    LoyaltyRow { label: label(&fact.strategy, &fact.segment), mark, word, value, holdout, change, row }
+    let stands = record.steps.iter().flat_map(|step| &step.rules).find_map(|rule| rule.word_on(row.index));
+    let p_equivalence = fact.effect.as_ref().and_then(|effect| effect.p_equivalence);
+    let label = label(&fact.strategy, &fact.segment);
+    LoyaltyRow { label, mark, word, value, holdout, change, stands, p_equivalence, row }
 }

@@ -202,6 +202,14 @@ const METHODS: &[Method] = &[
         source: "Brookmeyer and Crowley 1982",
     },
     Method {
+        id: "bg_nbd_delta",
+        title: "What a model of purchases says",
+        words: "Parameters that make the orders likeliest, and how far what they say moves with them; it holds if the model \
+            does.",
+        formula: "estimate × e^(± z·√(g′ × I⁻¹ × g)), I the observed information, g the slope of the logarithm",
+        source: "Fader, Hardie and Lee 2005; Fader and Hardie 2013",
+    },
+    Method {
         id: "benjamini_hochberg",
         title: "Correction for many comparisons",
         words: "Of many comparisons some look extreme by chance. q is p adjusted within all m comparisons of one metric: \

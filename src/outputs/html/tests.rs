@@ -56,6 +56,7 @@ fn no_field_of_the_record_reaches_the_page_unescaped() {
             "disposition",
             "step",
             "fail_on",
+            "measured_by",
             "state",
         ];
         match value {

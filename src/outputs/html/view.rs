@@ -327,6 +327,7 @@ pub fn home(fact: &Fact) -> (&'static str, Option<Step>) {
         Fact::Trend(_) => ("trends over audits", Some(Step::MonitorContinuously)),
         Fact::Loyalty(_) => ("comparisons of loyalty", Some(Step::MonitorContinuously)),
         Fact::LoyaltyBalance(_) => ("what is sold at once beside what lasts", Some(Step::MonitorContinuously)),
+        Fact::LoyaltyForecast(_) => ("what buyers will be worth", Some(Step::MonitorContinuously)),
         Fact::SampleRatio(_) => ("how people were dealt out to arms", Some(Step::MonitorContinuously)),
         Fact::EvidenceQuality(_) => ("the quality of the evidence", None),
         Fact::Change(_) => ("changes since earlier audits", Some(Step::MonitorContinuously)),

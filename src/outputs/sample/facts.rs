@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::candidates::candidates;
+use super::loyalty::arms;
 use super::{HOSTILE, OPAQUE};
 use crate::facts::Fact;
 
@@ -126,6 +127,7 @@ pub fn facts() -> Vec<Fact> {
     super::items::items(&mut facts);
     list_parities(&mut facts);
     candidates(&mut facts);
+    arms(&mut facts);
     super::items::catalogue(&mut facts);
     inequalities(&mut facts);
     for (column, class, declared) in [
