@@ -25,7 +25,7 @@ pub fn history(plan: &Plan, subjects: &[Subject], catalogue: &Catalogue) -> Stri
     table
 }
 
-/// What people were asked before they first said yes or no, one question each, and a second one where that is planted.
+/// What people were asked before they first said yes or no, one question each, and two more where that is planted.
 pub fn prompts(plan: &Plan, subjects: &[Subject], ledger: &mut Ledger) -> String {
     let mut chance = Chance::new(plan.seed, 14);
     let defects: Vec<_> = plan
@@ -63,8 +63,9 @@ pub fn prompts(plan: &Plan, subjects: &[Subject], ledger: &mut Ledger) -> String
             }
             ledger.offered.touch(*at, index as u32);
         }
-        let times = [Some(record.time - 20), again.then_some(record.time + 2 * DAY)];
-        for time in times.into_iter().flatten() {
+        // To be asked once more within a year is no defect; twice is one.
+        let days = if again { &[0, 2, 4][..] } else { &[0] };
+        for time in days.iter().map(|days| record.time - 20 + days * DAY) {
             let _ = writeln!(
                 table,
                 "{},{},{},{},1,{no_steps},{preselected},{first_layer},{answer},{}",

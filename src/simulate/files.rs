@@ -11,7 +11,7 @@ use flate2::{Compression, GzBuilder, write::GzEncoder};
 use super::items::{CATEGORIES, Catalogue, Item};
 use super::log::Log;
 use super::people::{self, Subject};
-use super::plan::{Plan, What};
+use super::plan::{Effect, Plan, What};
 use super::spotlight::Spotlight;
 use super::truth::{Ledger, Truth};
 use super::{DAY, START, conduct, extras, loyalty};
@@ -69,6 +69,7 @@ pub struct Parts(Vec<&'static str>);
 impl Parts {
     fn of(plan: &Plan) -> Self {
         let part = |what: &What| match what {
+            What::Provider { .. } => Some("by-segment"),
             What::Candidate { .. } => Some("candidate"),
             What::Loyalty { .. } | What::Allocation { .. } => Some("loyalty"),
             What::BestSellers { .. } | What::OffTaste { .. } => Some("history"),
@@ -81,7 +82,10 @@ impl Parts {
             What::Proxy { .. } => Some("tier"),
             _ => None,
         };
-        Self(plan.effects.iter().filter_map(|effect| part(&effect.what)).collect())
+        // Only a provider that some people see more of than others asks for a look at segments.
+        let narrow =
+            |effect: &&Effect| !matches!(effect.what, What::Provider { .. }) || !effect.whom.segment.is_empty();
+        Self(plan.effects.iter().filter(narrow).filter_map(|effect| part(&effect.what)).collect())
     }
 
     pub fn has(&self, name: &str) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Sizes are kept as whole millionths, so that every machine draws the same from them.
 
+mod file;
 mod read;
 
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::path::Path;
 use super::conduct::Defect;
 use super::people::Subject;
 use crate::error::{Problem, Result};
-pub(crate) use read::File;
+pub(crate) use file::File;
 pub use read::SMALL;
 
 /// The version of the plan's format that this program reads.
@@ -93,7 +94,7 @@ pub enum PromptDefect {
     LaterLayer,
     /// Closing the question is recorded as a yes.
     Dismissal,
-    /// Asked again within days of a no.
+    /// Asked twice again within days of a no.
     AskedAgain,
 }
 

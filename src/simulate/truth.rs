@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::conduct::{Defect, GRACE, HYBRID, Reading, SPOTLIGHT, UNDECLARED, UNMAPPED, Use};
+use super::conduct::{Defect, HYBRID, Reading, SPOTLIGHT, UNDECLARED, UNMAPPED};
 use super::offers::Offered;
 use super::people::Subject;
 use super::plan::{Metric, Plan, WHOLE};
-use super::rights::{Context, Right, Rights};
 use super::spotlight::Candidate;
 use super::{EFFECTIVE, LENGTH_OF_LIST};
 
 mod planted;
+mod tally;
 
 pub use planted::Effect;
+use tally::{Tally, Verdict};
 
 /// Everything planted, counted by the generator while it planted it. Written as `truth.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -183,86 +184,6 @@ pub struct Placement {
     pub impressions: u64,
     /// Impressions that one provider lost to the other.
     pub exchanged: u64,
-}
-
-/// What consent says of one use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
-    Permitted,
-    InGrace,
-    Unknown,
-    Without,
-    AfterWithdrawal,
-    BeforePolicy,
-}
-
-impl Verdict {
-    fn of(right: Right, time: i64) -> Self {
-        match right {
-            Right::Yes => Self::Permitted,
-            Right::No => Self::Without,
-            Right::Withdrawn(at) if time <= at + GRACE => Self::InGrace,
-            Right::Withdrawn(_) => Self::AfterWithdrawal,
-            Right::Unknown => Self::Unknown,
-        }
-    }
-
-    /// A category from several contexts is as good as the worst of them.
-    fn of_use(used: &Use, rights: &Rights, time: i64) -> Self {
-        if !used.consent {
-            return Self::Permitted;
-        }
-        let narrow = matches!(used.category, "user.behavior.browsing_history" | "user.behavior.search_history");
-        let of_context = |context: &Context| {
-            let covered = *context != Context::Web || !rights.narrow_web || narrow;
-            Self::of(if covered { rights.of(*context) } else { Right::No }, time)
-        };
-        used.contexts.iter().map(of_context).max().unwrap_or(Self::Permitted)
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    all: Count,
-    permitted: Count,
-    in_grace: Count,
-    without: Count,
-    after_withdrawal: Count,
-    unknown: Count,
-    before_policy: Count,
-}
-
-impl Tally {
-    fn add(&mut self, subject: usize, verdict: Verdict) {
-        self.all.add(subject);
-        match verdict {
-            Verdict::Permitted => self.permitted.add(subject),
-            Verdict::InGrace => self.in_grace.add(subject),
-            Verdict::Unknown => self.unknown.add(subject),
-            Verdict::Without => self.without.add(subject),
-            Verdict::AfterWithdrawal => {
-                self.without.add(subject);
-                self.after_withdrawal.add(subject);
-            }
-            Verdict::BeforePolicy => self.before_policy.add(subject),
-        }
-    }
-
-    fn judged(&self) -> Judged {
-        Judged {
-            events: self.all.events,
-            subjects: self.all.subjects,
-            events_permitted: self.permitted.events,
-            events_without_consent: self.without.events,
-            subjects_without_consent: self.without.subjects,
-            events_in_grace: self.in_grace.events,
-            events_after_withdrawal: self.after_withdrawal.events,
-            subjects_after_withdrawal: self.after_withdrawal.subjects,
-            events_unknown: self.unknown.events,
-            subjects_unknown: self.unknown.subjects,
-            events_before_policy: self.before_policy.events,
-        }
-    }
 }
 
 /// Impressions and what came of them.

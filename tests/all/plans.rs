@@ -11,10 +11,7 @@ const EFFECTS: [(&str, &[&str]); 22] = [
     ("{ plant: outcome, segment: { age_band: 65+ }, ratio: 0.55 }", &["outcome-four-fifths", "gap-within-strata"]),
     ("{ plant: price, segment: { region: south }, ratio: 1.1 }", &["same-item-price", "discount-parity"]),
     ("{ plant: steering, segment: { gender: male }, ratio: 1.4 }", &["price-steering"]),
-    (
-        "{ plant: provider, strategy: popular, favoured: Tessel, instead_of: Kestrel, share: 0.7 }",
-        &["item-exposure"],
-    ),
+    ("{ plant: provider, strategy: popular, favoured: Tessel, instead_of: Kestrel, share: 0.7 }", &["item-exposure"]),
     (
         "{ plant: provider, strategy: home-hybrid, segment: { gender: male }, favoured: Brisa, instead_of: Marlow, share: 0.7 }",
         &["segment-exposure-gap"],
@@ -61,9 +58,8 @@ fn failing(effects: &[String], subjects: usize, decisions: usize) -> BTreeSet<St
     let sizes = format!("probity-shop: 1\nseed: 3\nsubjects: {subjects}\ndecisions: {decisions}\neffects:\n");
     let text = effects.iter().fold(sizes, |text, effect| format!("{text}  - {effect}\n"));
     std::fs::write(at("plan.yaml"), &text).unwrap();
-    let run = |arguments: &[&str]| {
-        assert_cmd::Command::new(env!("CARGO_BIN_EXE_probity")).args(arguments).output().unwrap()
-    };
+    let run =
+        |arguments: &[&str]| assert_cmd::Command::new(env!("CARGO_BIN_EXE_probity")).args(arguments).output().unwrap();
     let made = run(&["simulate", "--plan", &at("plan.yaml"), "--out", &at("shop")]);
     assert!(made.status.success(), "{}\n{text}", String::from_utf8_lossy(&made.stderr));
     let manifest = at("shop/audit.yaml");
@@ -84,7 +80,8 @@ fn every_effect_is_found_by_the_rules_that_are_about_it() {
     let mut effects: Vec<String> = EFFECTS.iter().map(|(effect, _)| (*effect).to_owned()).collect();
     effects.extend(PROMPTS.iter().map(|(defect, _)| format!("{{ plant: prompt, defect: {defect}, share: 0.3 }}")));
     let failed = failing(&effects, 2_000, 14_000);
-    let wanted = EFFECTS.iter().chain(&PROMPTS).flat_map(|(effect, rules)| rules.iter().map(move |rule| (effect, rule)));
+    let wanted =
+        EFFECTS.iter().chain(&PROMPTS).flat_map(|(effect, rules)| rules.iter().map(move |rule| (effect, rule)));
     let missed: Vec<_> = wanted.filter(|(_, rule)| !failed.contains(**rule)).collect();
     assert!(missed.is_empty(), "{missed:#?} of {failed:#?}");
 }
@@ -118,9 +115,8 @@ fn any_part_of_a_plan_gives_a_shop_that_can_be_audited() {
 fn the_printed_plan_is_the_one_that_is_followed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let run = |arguments: &[&str]| {
-        assert_cmd::Command::new(env!("CARGO_BIN_EXE_probity")).args(arguments).output().unwrap()
-    };
+    let run =
+        |arguments: &[&str]| assert_cmd::Command::new(env!("CARGO_BIN_EXE_probity")).args(arguments).output().unwrap();
     let printed = run(&["simulate", "--print-plan"]).stdout;
     std::fs::write(at("plan.yaml"), &printed).unwrap();
     let sizes = ["--seed", "4", "--subjects", "300", "--decisions", "900"];

@@ -106,7 +106,7 @@ fn a_wrong_plan_is_refused_with_place_and_help() {
     refused("{ plant: price, segment: { gender: male }, ratio: 0 }", &["`ratio` is 0; expected 0.01 to 5"]);
     refused("{ plant: price, segment: { gender: male }, ratio: .nan }", &["expected 0.01 to 5"]);
     refused("{ plant: minors, share: 1.5 }", &["`share` is 1.5; expected 0 to 1"]);
-    refused("{ plant: minors, share: many }", &["plan.yaml:3:", "expected a number"]);
+    refused("{ plant: minors, share: many }", &["plan.yaml:3:", "expected floating point"]);
     refused("{ plant: consent, defect: before-grnt, share: 1 }", &["`before-grnt`", "did you mean `before-grant`?"]);
     refused("{ plant: prompt, defect: preselcted, share: 1 }", &["did you mean `preselected`?"]);
     refused("{ plant: proxy, attribute: gendr, share: 1 }", &["did you mean `gender`?"]);
