@@ -100,9 +100,9 @@ fn a_shop_with_names_of_its_own_is_recognised_and_audited() {
     assert_eq!(manifest.evidence.subjects[0].path.as_str(), "subjects.csv");
     assert_eq!(manifest.evidence.items[0].path.as_str(), "items.jsonl");
     assert_eq!(manifest.evidence.lineage[0].path.as_str(), "lineage.jsonl");
-    assert_eq!(strategies(&manifest), ["home-hybrid", "popular", "web-behaviour"]);
+    assert_eq!(strategies(&manifest), ["home-hybrid", "popular", "spotlight", "web-behaviour"]);
     let segments: Vec<&str> = manifest.measure.segments.iter().map(|s| s.attribute.as_str()).collect();
-    assert_eq!(segments, ["age_band", "gender", "region", "tenure"]);
+    assert_eq!(segments, ["age_band", "arm", "gender", "region", "tenure"]);
 
     let record: serde_json::Value = serde_json::from_str(&folder.can_be_audited()).unwrap();
     let failed = |rule: &str| record["findings"].as_array().unwrap().iter().any(|finding| finding["rule"] == rule);

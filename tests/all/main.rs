@@ -27,6 +27,7 @@ mod memory;
 mod mixes;
 mod open_bandit;
 mod outputs;
+mod plans;
 mod power;
 mod prices;
 mod readers;
