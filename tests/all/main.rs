@@ -27,6 +27,7 @@ mod open_bandit;
 mod outputs;
 mod prices;
 mod readers;
+mod recall;
 mod receipts;
 mod reidentification;
 mod scan;
