@@ -22,9 +22,8 @@ pub struct Shop {
     /// Audits of clean shops before each one, which a ledger and a baseline tell of.
     #[serde(default)]
     pub earlier: usize,
-    /// Whether those earlier ones have what is planted, too, where the later one has it.
-    #[serde(default)]
-    pub lasting: bool,
+    /// The group of defects that the earlier ones have, too.
+    pub lasting: Option<String>,
     /// What both shops have: without it some rules would have nothing to look at.
     #[serde(default)]
     pub evidence: Vec<Edit>,
@@ -91,6 +90,7 @@ pub enum Edit {
     Table(Table),
     Rows(Rows),
     Lives(Lives),
+    History(History),
 }
 
 /// A change within a YAML document.
@@ -194,6 +194,14 @@ pub struct Lives {
     pub gap: u64,
     /// Mean money of an order.
     pub value: f64,
+}
+
+/// What people had before the log: of each person so many of the items that the log shows them, by lot, as if they had
+/// been shown the like before.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    pub each: usize,
 }
 
 fn one() -> f64 {

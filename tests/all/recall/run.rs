@@ -91,20 +91,22 @@ async fn audited(shop: &Shop, seeds: &[u64]) -> BTreeMap<String, Count> {
             let own = shop.planted.iter().flat_map(|planted| planted.fails.keys());
             own.for_each(|rule| judge_clean(&record, rule, seed, counts.entry(rule.clone()).or_default()));
         }
-        if counted || shop.lasting {
-            for group in shop.groups() {
-                let mut stock = clean.clone();
-                for (planted, place) in shop.of_group(group).zip(1..) {
-                    stock.edit(planted.edits.iter(), PLANTED * place);
-                }
-                let before = if shop.lasting { &planted_before } else { &clean_before };
-                let record = self::record(&stock, before, &format!("{} {seed}, {group}", shop.shop)).await;
-                for planted in shop.of_group(group).filter(|_| counted) {
-                    judge_planted(&record, planted, seed, &mut counts);
-                }
-                if shop.lasting {
-                    remember(&mut planted_before, &record, shop.earlier);
-                }
+        for group in shop.groups() {
+            let lasting = shop.lasting.as_deref() == Some(group);
+            if !counted && !lasting {
+                continue;
+            }
+            let mut stock = clean.clone();
+            for (planted, place) in shop.of_group(group).zip(1..) {
+                stock.edit(planted.edits.iter(), PLANTED * place);
+            }
+            let before = if lasting { &planted_before } else { &clean_before };
+            let record = self::record(&stock, before, &format!("{} {seed}, {group}", shop.shop)).await;
+            for planted in shop.of_group(group).filter(|_| counted) {
+                judge_planted(&record, planted, seed, &mut counts);
+            }
+            if lasting {
+                remember(&mut planted_before, &record, shop.earlier);
             }
         }
         remember(&mut clean_before, &record, shop.earlier);

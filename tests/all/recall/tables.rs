@@ -119,6 +119,7 @@ impl Stock {
                 Edit::Table(of) => self.table(of, chance),
                 Edit::Rows(of) => self.rows(of, chance),
                 Edit::Lives(of) => self.lives(of, chance),
+                Edit::History(of) => self.history(of.each, chance),
             }
         }
     }
@@ -262,6 +263,22 @@ impl Stock {
                 hour += ((0.5 + chance.unit()) * edit.gap as f64 * 24.0) as u64;
             }
         }
+    }
+
+    fn history(&mut self, most: usize, mut chance: Chance) {
+        let log = &self.tables["log"];
+        let [customer, items] = ["customer", "items"].map(|name| log.column(name).expect("the log has the column"));
+        let mut shown: BTreeMap<&String, Vec<&str>> = BTreeMap::new();
+        for row in &log.rows {
+            shown.entry(&row[customer]).or_default().extend(row[items].split(BETWEEN));
+        }
+        let header = ["subject_id", "item_id", "timestamp"].map(str::to_owned).to_vec();
+        let mut rows = Vec::new();
+        for (person, items) in shown {
+            let had = (0..most).map(|_| items[chance.below(items.len())]);
+            rows.extend(had.map(|item| vec![person.clone(), item.to_owned(), "2026-01-05T12:00:00Z".to_owned()]));
+        }
+        self.tables.insert("history".to_owned(), Grid { header, rows });
     }
 
     /// The subjects by their id, each with its columns.
