@@ -25,6 +25,8 @@ enum Of {
     Decisions,
     /// baseline.json
     Baseline,
+    /// The plan of a simulated shop
+    ShopPlan,
     /// A line of the ledger, history.jsonl
     Ledger,
     /// audit.json
@@ -48,6 +50,7 @@ fn schema(of: Of) -> Schema {
         Of::Pack => schema_for!(crate::rules::pack::PackFile),
         Of::Decisions => schema_for!(crate::decisions::waivers::Decisions),
         Of::Baseline => schema_for!(crate::decisions::baseline::BaselineFile),
+        Of::ShopPlan => schema_for!(crate::simulate::plan::File),
         Of::Ledger => schema_for!(crate::decisions::ledger::Line),
         Of::Record => schema_for!(crate::record::Record),
         Of::Facts => schema_for!(Vec<crate::facts::Fact>),

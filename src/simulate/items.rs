@@ -4,7 +4,7 @@ use super::chance::Chance;
 
 pub const CATEGORIES: [&str; 8] =
     ["shirts", "trousers", "dresses", "knitwear", "jackets", "shoes", "sportswear", "accessories"];
-const PROVIDERS: [&str; 10] = [
+pub const PROVIDERS: [&str; 10] = [
     "own-label",
     "Aldergrove",
     "Brisa",

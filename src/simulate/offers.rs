@@ -1,122 +1,170 @@
-//! At which price articles are shown, and whose: the same for all, but for what is planted here.
+//! Which articles are shown and at which price: the same for all, but for what is planted of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chance::Chance;
 use super::items::Catalogue;
 use super::people::Subject;
-use super::plan::{HYBRID, WEB};
-use super::truth::{Placement, Surcharge};
-use super::{DAY, LENGTH, Options, START};
+use super::plan::{Plan, WHOLE, What, Whom, scaled};
+use super::{DAY, LENGTH, START};
 
-/// Under [`HYBRID`], people of this region are shown [`SURCHARGE`] thousandths of the price.
-const DEARER: &str = "south";
-const SURCHARGE: u64 = 1_040;
-/// Under [`WEB`], [`EXCHANGED`] thousandths of what the second provider would show are the first one's.
-const FAVOURED: &str = "own-label";
-const PUSHED_OUT: &str = "Marlow";
-const EXCHANGED: u64 = 500;
 /// Prices move by this many thousandths up and down, by article and day.
 const MOVES: u64 = 20;
+/// So many of the most popular articles are the best sellers.
+const BEST: u64 = 20;
+/// Of a place of the list that is to change, how often another article is looked for.
+const TRIES: usize = 20;
 
 /// What is shown of the catalogue, and its prices.
 pub struct Offers<'a> {
     catalogue: &'a Catalogue,
-    clean: bool,
+    plan: &'a Plan,
     /// Day by day, each article's price in hundredths.
     prices: Vec<Vec<u64>>,
     exchanges: Chance,
 }
 
 impl<'a> Offers<'a> {
-    pub fn draw(options: &Options, catalogue: &'a Catalogue) -> Self {
-        let mut moves = Chance::new(options.seed, 8);
-        let mut today = |price: u64| rounded(price * (1_000 - MOVES + moves.below(2 * MOVES + 1)));
+    pub fn draw(plan: &'a Plan, catalogue: &'a Catalogue) -> Self {
+        let mut moves = Chance::new(plan.seed, 8);
+        let mut today = |price: u64| (price * (1_000 - MOVES + moves.below(2 * MOVES + 1)) + 500) / 1_000;
         let days = 0..=LENGTH / DAY;
         let prices = days.map(|_| catalogue.items.iter().map(|item| today(item.price)).collect()).collect();
-        Self { catalogue, clean: options.clean, prices, exchanges: Chance::new(options.seed, 9) }
+        Self { catalogue, plan, prices, exchanges: Chance::new(plan.seed, 9) }
     }
 
-    /// The price shown, in hundredths of the currency, and whether it holds the surcharge.
-    pub fn price(&self, item: usize, time: i64, subject: &Subject, strategy: &str) -> (u64, bool) {
+    /// The price shown, in hundredths of the currency.
+    pub fn price(&self, item: usize, time: i64, subject: &Subject, strategy: &str, book: &mut Offered) -> u64 {
         // Days are those of UTC, as in the audit's windows.
         let day = usize::try_from((time - START) / DAY).unwrap_or(0).min(self.prices.len() - 1);
-        let price = self.prices[day][item];
-        let dearer = !self.clean && strategy == HYBRID && subject.region == DEARER;
-        (if dearer { rounded(price * SURCHARGE) } else { price }, dearer)
+        let surcharges = self.plan.each(|what| match what {
+            What::Price { ratio } => Some(*ratio),
+            _ => None,
+        });
+        let mut product = WHOLE;
+        for (at, _, ratio) in surcharges.filter(|(_, whom, _)| whom.holds(strategy, subject)) {
+            product = scaled(product, ratio);
+            *book.surcharged.entry(at).or_default() += 1;
+        }
+        scaled(self.prices[day][item], product)
     }
 
-    /// Puts articles of [`FAVOURED`] in the place of those of [`PUSHED_OUT`], and tells how many. What is `bought`
-    /// stays, so that neither outcomes nor revenue depend on this.
-    pub fn exchange(&mut self, strategy: &str, items: &mut [usize], bought: impl Fn(usize) -> bool) -> u64 {
-        if self.clean || strategy != WEB {
-            return 0;
-        }
-        let mut exchanged = 0;
-        for place in 0..items.len() {
-            let out = self.catalogue.items[items[place]];
-            if out.provider != PUSHED_OUT || !self.exchanges.per_mille(EXCHANGED) || bought(place) {
+    /// Puts other articles into some places of a list. What is `bought` stays, so that neither outcomes nor revenue depend
+    /// on this.
+    pub fn exchange(
+        &mut self,
+        person: u32,
+        subject: &Subject,
+        strategy: &str,
+        items: &mut [usize],
+        book: &mut Offered,
+        bought: impl Fn(usize) -> bool,
+    ) {
+        let plan = self.plan;
+        for (at, effect) in plan.effects.iter().enumerate() {
+            if !effect.whom.holds(strategy, subject) {
                 continue;
             }
-            // The nearest in kind and price, so that lists are about what they were, and as dear.
-            let candidates = self.catalogue.items.iter().enumerate();
-            let other = candidates
-                .filter(|(index, item)| item.provider == FAVOURED && !items.contains(index))
-                .min_by_key(|(_, item)| (item.category != out.category, item.price.abs_diff(out.price)));
-            if let Some((other, _)) = other {
-                items[place] = other;
-                exchanged += 1;
+            for place in 0..items.len() {
+                let other = match bought(place) {
+                    true => None,
+                    false => self.instead(&effect.what, subject, items, place),
+                };
+                if matches!(effect.what, What::Steering { .. }) {
+                    let sums = book.steered.entry(at).or_default();
+                    sums.0 += self.catalogue.items[items[place]].price;
+                    sums.1 += self.catalogue.items[other.unwrap_or(items[place])].price;
+                }
+                if let Some(other) = other {
+                    items[place] = other;
+                    *book.exchanged.entry(at).or_default() += 1;
+                    book.touch(at, person);
+                }
             }
         }
-        exchanged
+    }
+
+    /// The article that an effect puts in a place, if it changes that place.
+    fn instead(&mut self, what: &What, subject: &Subject, items: &[usize], place: usize) -> Option<usize> {
+        let catalogue = &self.catalogue.items;
+        let out = catalogue[items[place]];
+        let free = |index: &usize| !items.contains(index);
+        match what {
+            What::Provider { favoured, instead_of, share } => {
+                if out.provider != *instead_of || !self.exchanges.per_million(*share) {
+                    return None;
+                }
+                // The nearest in kind and price, so that lists are about what they were, and as dear.
+                let own = (0..catalogue.len()).filter(|index| catalogue[*index].provider == *favoured).filter(free);
+                own.min_by_key(|index| {
+                    let item = catalogue[*index];
+                    (item.category != out.category, item.price.abs_diff(out.price))
+                })
+            }
+            What::Steering { ratio } => {
+                let wanted = scaled(out.price, *ratio);
+                let gain = |index: usize| catalogue[index].price.abs_diff(wanted);
+                // Of the same provider, so that nobody's share of the attention changes.
+                let same = (0..catalogue.len()).filter(|index| catalogue[*index].provider == out.provider).filter(free);
+                same.min_by_key(|index| gain(*index)).filter(|index| gain(*index) < out.price.abs_diff(wanted))
+            }
+            What::BestSellers { share } => {
+                let hit = self.exchanges.per_million(*share);
+                let mut draws = (0..TRIES).map(|_| self.exchanges.below(BEST) as usize);
+                if hit { draws.find(free) } else { None }
+            }
+            What::OffTaste { share } => {
+                let hit = self.exchanges.per_million(*share);
+                let all = catalogue.len() as u64;
+                let mut draws = (0..TRIES).map(|_| self.exchanges.below(all) as usize);
+                let other = |index: &usize| free(index) && catalogue[*index].category != subject.taste;
+                if hit { draws.find(other) } else { None }
+            }
+            _ => None,
+        }
     }
 }
 
-/// Thousandths as a whole number.
-fn rounded(thousandths: u64) -> u64 {
-    (thousandths + 500) / 1_000
-}
-
-/// The book kept while showing.
+/// The book kept while showing. Effects are told by their place in the plan.
 #[derive(Default)]
 pub struct Offered {
-    /// Impressions by strategy and provider.
-    shown: BTreeMap<(&'static str, &'static str), u64>,
-    surcharged: u64,
-    exchanged: u64,
+    /// Impressions at a higher or lower price.
+    pub surcharged: BTreeMap<usize, u64>,
+    /// Impressions of the providers that an effect names, among those whom it hits.
+    pub shown: BTreeMap<(usize, &'static str), u64>,
+    /// Impressions that became others.
+    pub exchanged: BTreeMap<usize, u64>,
+    /// List prices of what would have been shown and of what was.
+    pub steered: BTreeMap<usize, (u64, u64)>,
+    /// Decisions and people that chance picked for an effect.
+    pub touched: BTreeMap<usize, (u64, BTreeSet<u32>)>,
+    /// Whether the effect has touched the decision at hand.
+    now: BTreeSet<usize>,
 }
 
 impl Offered {
-    /// One impression, and whether at the surcharge.
-    pub fn show(&mut self, strategy: &'static str, provider: &'static str, dearer: bool) {
-        *self.shown.entry((strategy, provider)).or_default() += 1;
-        self.surcharged += u64::from(dearer);
+    /// From here on another decision is at hand.
+    pub fn next(&mut self) {
+        self.now.clear();
     }
 
-    /// Impressions that went from one provider to the other.
-    pub fn exchange(&mut self, impressions: u64) {
-        self.exchanged += impressions;
+    /// The decision at hand is one of those that the effect changed.
+    pub fn touch(&mut self, effect: usize, person: u32) {
+        if self.now.insert(effect) {
+            let (events, people) = self.touched.entry(effect).or_default();
+            *events += 1;
+            people.insert(person);
+        }
     }
 
-    pub fn surcharges(&self) -> Vec<Surcharge> {
-        vec![Surcharge {
-            strategy: HYBRID.to_owned(),
-            attribute: "region".to_owned(),
-            value: DEARER.to_owned(),
-            ratio: SURCHARGE as f64 / 1_000.0,
-            impressions: self.surcharged,
-        }]
-    }
-
-    pub fn placements(&self) -> Vec<Placement> {
-        let planted = [(FAVOURED, 1_000 + EXCHANGED), (PUSHED_OUT, 1_000 - EXCHANGED)];
-        let placement = |(provider, ratio): (&'static str, u64)| Placement {
-            strategy: WEB.to_owned(),
-            provider: provider.to_owned(),
-            ratio: ratio as f64 / 1_000.0,
-            impressions: self.shown.get(&(WEB, provider)).copied().unwrap_or_default(),
-            exchanged: self.exchanged,
-        };
-        planted.into_iter().map(placement).collect()
+    /// One impression.
+    pub fn show(&mut self, plan: &Plan, whom: impl Fn(&Whom) -> bool, provider: &'static str) {
+        let named = plan.each(|what| match what {
+            What::Provider { favoured, instead_of, .. } => Some([*favoured, *instead_of]),
+            _ => None,
+        });
+        for (at, ..) in named.filter(|(_, own, both)| both.contains(&provider) && whom(own)) {
+            *self.shown.entry((at, provider)).or_default() += 1;
+        }
     }
 }

@@ -1,279 +1,209 @@
-//! Which strategy served whom and when, on which data: the shop's good conduct and the defects planted in it.
+//! What shop to make: how large, and what is planted in it.
+//!
+//! Sizes are kept as whole millionths, so that every machine draws the same from them.
 
-use super::biography::{Biography, Change, Kind};
-use super::chance::Chance;
+mod read;
+
+use std::path::Path;
+
+use super::conduct::Defect;
 use super::people::Subject;
-use super::rights::{Context, Right, Rights};
-use super::truth::Ledger;
-use super::{DAY, EFFECTIVE, LENGTH, Options, START};
+use crate::error::{Problem, Result};
+pub(crate) use read::File;
+pub use read::SMALL;
 
-pub const HYBRID: &str = "home-hybrid";
-pub const WEB: &str = "web-behaviour";
-pub const POPULAR: &str = "popular";
-/// In the log, and nowhere declared.
-pub const UNDECLARED: &str = "experiment-7";
-/// Named by rows of the log, and in no dataset of the data map.
-pub const UNMAPPED: &str = "web.events.dwell_seconds";
+/// The version of the plan's format that this program reads.
+pub const FORMAT: u32 = 1;
+/// The plan of the storefront, as `--print-plan` shows it.
+pub const STOREFRONT: &str = include_str!("storefront.yaml");
+/// Sizes are counted in this.
+pub const WHOLE: u64 = 1_000_000;
 
-/// How long a stale snapshot may serve after a withdrawal, as the policy says.
-pub const GRACE: i64 = DAY;
-
-/// A category of personal data that a decision reads.
-pub struct Use {
-    pub category: &'static str,
-    pub contexts: &'static [Context],
-    /// Whether its legal basis is consent; otherwise it is the contract.
-    pub consent: bool,
+/// A plan that was read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Seed of all chance.
+    pub seed: u64,
+    /// Customers; each has a decision unless there are fewer decisions.
+    pub subjects: usize,
+    /// Recommendation requests, of ten items each.
+    pub decisions: usize,
+    pub effects: Vec<Effect>,
 }
 
-/// What a decision reads: the inputs as its row names them and what they amount to by `data-map.yaml`.
-pub struct Reading {
-    pub strategy: &'static str,
-    /// Empty: the inputs that the strategy declares.
-    pub inputs: &'static str,
-    pub uses: &'static [Use],
-    pub pairs: &'static [(Context, Context)],
-    /// Whether combining those pairs needs consent.
-    pub pairs_need_consent: bool,
-    pub unmapped: bool,
+/// One thing that is planted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    pub what: What,
+    pub whom: Whom,
 }
 
-const BROWSING: &str = "user.behavior.browsing_history";
-const PURCHASES: &str = "user.behavior.purchase_history";
-const ON_WEB: &[Context] = &[Context::Web];
-const ON_APP_AND_WEB: &[Context] = &[Context::App, Context::Web];
-const IN_STORE: &[Context] = &[Context::Store];
-const IN_STORE_AND_ON_WEB: &[Context] = &[Context::Store, Context::Web];
-const STORE_WEB: &[(Context, Context)] = &[(Context::Store, Context::Web)];
-
-const fn consent(category: &'static str, contexts: &'static [Context]) -> Use {
-    Use { category, contexts, consent: true }
+/// Whom an effect hits: decisions of the strategy about people of the segment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Whom {
+    /// None: whichever decides.
+    pub strategy: Option<&'static str>,
+    /// Attributes and their values, all of which must hold; empty: everybody.
+    pub segment: Vec<(&'static str, &'static str)>,
 }
 
-const fn contract(category: &'static str, contexts: &'static [Context]) -> Use {
-    Use { category, contexts, consent: false }
+/// What is planted. Ratios and shares are in millionths (see [`WHOLE`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Outcome { metric: Metric, ratio: u64 },
+    Price { ratio: u64 },
+    Steering { ratio: u64 },
+    Provider { favoured: &'static str, instead_of: &'static str, share: u64 },
+    BestSellers { share: u64 },
+    OffTaste { share: u64 },
+    Selection { ratio: u64 },
+    Consent { defect: Defect, share: u64, among: u64 },
+    UndeclaredStrategy { share: u64 },
+    UnmappedInput { share: u64 },
+    PersonalData { share: u64 },
+    Unexplained { share: u64 },
+    Minors { share: u64 },
+    PrivacySignal { share: u64 },
+    Proxy { attribute: &'static str, share: u64 },
+    Prompt { defect: PromptDefect, share: u64 },
+    SmallSegment { subjects: usize },
+    Loyalty { churn: u64, order_value: u64 },
+    Allocation { ratio: u64 },
+    Candidate { overall: u64, ratio: u64 },
 }
 
-/// The affinity is derived, by way of the style vector, from views, receipts and the hashed e-mail that links them.
-const HYBRID_USES: &[Use] = &[
-    consent("user.behavior", IN_STORE_AND_ON_WEB),
-    consent(BROWSING, ON_WEB),
-    consent(PURCHASES, IN_STORE),
-    consent("user.contact.email", IN_STORE_AND_ON_WEB),
-];
-
-const fn reading(
-    strategy: &'static str,
-    inputs: &'static str,
-    uses: &'static [Use],
-    pairs: &'static [(Context, Context)],
-) -> Reading {
-    Reading { strategy, inputs, uses, pairs, pairs_need_consent: true, unmapped: false }
-}
-
-/// Every way in which the shop decides.
-pub const READINGS: [Reading; 9] = [
-    reading(HYBRID, "", HYBRID_USES, STORE_WEB),
-    reading(HYBRID, "features.customer.affinity", HYBRID_USES, STORE_WEB),
-    reading(
-        HYBRID,
-        "web.events.views|app.sessions.screens|store.receipts.lines",
-        &[consent(BROWSING, ON_APP_AND_WEB), consent(PURCHASES, IN_STORE)],
-        &[(Context::App, Context::Store), (Context::App, Context::Web), (Context::Store, Context::Web)],
-    ),
-    reading(WEB, "", &[consent(BROWSING, ON_WEB), consent("user.behavior.search_history", ON_WEB)], &[]),
-    reading(
-        WEB,
-        "web.events.views|app.sessions.screens",
-        &[consent(BROWSING, ON_APP_AND_WEB)],
-        &[(Context::App, Context::Web)],
-    ),
-    Reading {
-        unmapped: true,
-        ..reading(WEB, "web.events.views|web.events.dwell_seconds", &[consent(BROWSING, ON_WEB)], &[])
-    },
-    reading(POPULAR, "", &[contract("user.contact.address.country", ON_WEB)], &[]),
-    Reading {
-        pairs_need_consent: false,
-        ..reading(
-            POPULAR,
-            "features.items.popularity|web.accounts.delivery.country|store.pickups.branch",
-            &[contract("user.contact.address.country", ON_WEB), contract("user.location.imprecise", IN_STORE)],
-            STORE_WEB,
-        )
-    },
-    reading(UNDECLARED, "", &[], &[]),
-];
-const HYBRID_DECLARED: usize = 0;
-const HYBRID_AFFINITY: usize = 1;
-const HYBRID_WITH_APP: usize = 2;
-const WEB_DECLARED: usize = 3;
-const WEB_WITH_APP: usize = 4;
-const WEB_UNMAPPED: usize = 5;
-const POPULAR_DECLARED: usize = 6;
-const POPULAR_PICKUP: usize = 7;
-const EXPERIMENT: usize = 8;
-
-/// What was done wrong in one decision, or done within grace.
+/// What a ratio multiplies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Defect {
-    /// Web and store combined for a subject who granted each and never both together.
-    CombinationNeverGranted,
-    /// Served from a snapshot older than a withdrawal, past the grace.
-    AfterWithdrawal,
-    /// The same within the grace: counted, no breach.
-    WithinGrace,
-    /// Before the consent that came later.
-    BeforeGrant,
-    AfterExpiry,
-    /// For a subject in no consent record.
-    NoRecord,
-    /// By a strategy that nobody declared.
-    Undeclared,
-    /// On a field that nobody mapped.
-    Unmapped,
+pub enum Metric {
+    /// The chance of a click; orders and revenue follow.
+    Click,
+    /// The chance that a click becomes an order; revenue follows.
+    Order,
+    /// What is paid for an order.
+    Revenue,
 }
 
-/// A decision to be written.
-#[derive(Debug, Clone, Copy)]
-pub struct Planned {
-    /// Seconds since 1970, odd.
-    pub time: i64,
-    pub subject: u32,
-    /// Index into [`READINGS`].
-    pub reading: u8,
+/// How a question for consent goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PromptDefect {
+    /// A no takes more steps than a yes.
+    HarderNo,
+    Preselected,
+    /// A no is found on a later layer only.
+    LaterLayer,
+    /// Closing the question is recorded as a yes.
+    Dismissal,
+    /// Asked again within days of a no.
+    AskedAgain,
 }
 
-/// Plans all decisions, in the order of time, and enters each into the ledger.
-pub fn plan(options: &Options, subjects: &[Subject], ledger: &mut Ledger) -> Vec<Planned> {
-    let mut times = Chance::new(options.seed, 3);
-    let mut conduct = Chance::new(options.seed, 4);
-    let mut defects = Chance::new(options.seed, 5);
-    let mut planned = Vec::with_capacity(options.decisions);
-    for (index, (subject, count)) in subjects.iter().zip(visits(options, subjects)).enumerate() {
-        // A misconfigured job: it reaches some of the subjects it should not reach, again and again.
-        let misserved = defects.per_mille(350);
-        for visit in 0..count {
-            let time = moment(&subject.biography, visit, &mut times);
-            let honest = honest(subject, time, &mut conduct);
-            let planted = if options.clean { None } else { defect(subject, time, honest, misserved, &mut defects) };
-            let (reading, defect) = planted.map_or((honest, None), |(reading, defect)| (reading, Some(defect)));
-            ledger.enter(index, subject, time, &READINGS[reading], defect);
-            planned.push(Planned { time, subject: index as u32, reading: reading as u8 });
-        }
+impl Whom {
+    pub fn holds(&self, strategy: &str, subject: &Subject) -> bool {
+        self.strategy.is_none_or(|own| own == strategy) && self.is_about(subject)
     }
-    // Stable: decisions of one subject at one time keep their order.
-    planned.sort_by_key(|decision| (decision.time, decision.subject));
-    planned
-}
 
-/// Decisions per subject: one each as far as they go, the rest by activity.
-fn visits(options: &Options, subjects: &[Subject]) -> Vec<usize> {
-    let mut visits = vec![0; subjects.len()];
-    let mut chance = Chance::new(options.seed, 6);
-    for one in visits.iter_mut().take(options.decisions) {
-        *one = 1;
-    }
-    let mut sum = 0;
-    let sums: Vec<u64> = subjects
-        .iter()
-        .map(|subject| {
-            sum += subject.activity;
-            sum
-        })
-        .collect();
-    for _ in subjects.len()..options.decisions {
-        let draw = chance.below(sum);
-        visits[sums.partition_point(|sum| *sum <= draw)] += 1;
-    }
-    visits
-}
-
-fn moment(biography: &Biography, visit: usize, chance: &mut Chance) -> i64 {
-    let anywhere = chance.between(START, START + LENGTH);
-    // Whoever withdraws is on the site that day.
-    let (soon, share) = (chance.between(300, GRACE), if visit == 0 { 500 } else { 80 });
-    let near = chance.per_mille(share);
-    match biography.withdrawal() {
-        Some(at) if near => (at + soon) | 1,
-        _ => anywhere | 1,
+    /// Whether the subject is of the segment.
+    pub fn is_about(&self, subject: &Subject) -> bool {
+        self.segment.iter().all(|(attribute, value)| subject.attribute(attribute) == *value)
     }
 }
 
-/// How the shop decides when nothing goes wrong.
-fn honest(subject: &Subject, time: i64, chance: &mut Chance) -> usize {
-    let (first, second) = (chance.below(1_000), chance.below(1_000));
-    if time < EFFECTIVE && first < 700 {
-        // Under the rules before: everyone.
-        return HYBRID_DECLARED;
+impl Plan {
+    /// Reads and checks a plan. All that is wrong with it is told at once, each with its line.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a key or a name is not known, a size is out of its range, or two effects contradict
+    /// each other.
+    pub fn read(path: &Path) -> Result<Self> {
+        read::read(path)
     }
-    let (phase, _) = subject.biography.at(time);
-    // Pages without personalization, e.g. the landing page of a campaign.
-    if first < 60 {
-        return popular(subject, second);
-    }
-    served(subject, &phase.rights, second)
-}
 
-/// What a subject with these rights is served.
-fn served(subject: &Subject, rights: &Rights, draw: u64) -> usize {
-    let yes = |right: Right| right == Right::Yes;
-    let app = yes(rights.app) && yes(rights.app_web);
-    if yes(rights.store_web) {
-        match draw {
-            0..250 if app && yes(rights.app_store) => HYBRID_WITH_APP,
-            250..330 => HYBRID_AFFINITY,
-            _ => HYBRID_DECLARED,
-        }
-    } else if yes(rights.web) {
-        if app && draw < 300 { WEB_WITH_APP } else { WEB_DECLARED }
-    } else {
-        popular(subject, draw)
+    /// As [`Plan::read`], of a text already at hand; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As of [`Plan::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        read::parse(path, text)
     }
-}
 
-fn popular(subject: &Subject, draw: u64) -> usize {
-    if subject.picks_up && draw < 400 { POPULAR_PICKUP } else { POPULAR_DECLARED }
-}
+    /// The plan of the storefront that is committed as a fixture.
+    ///
+    /// # Errors
+    /// None but a fault of the program.
+    pub fn storefront() -> Result<Self> {
+        Self::parse(Path::new("storefront.yaml"), STOREFRONT)
+    }
 
-/// What goes wrong instead, if anything.
-fn defect(
-    subject: &Subject,
-    time: i64,
-    honest: usize,
-    misserved: bool,
-    chance: &mut Chance,
-) -> Option<(usize, Defect)> {
-    let draw = chance.below(1_000);
-    let hybrid = if chance.per_mille(100) { HYBRID_AFFINITY } else { HYBRID_DECLARED };
-    // The experiment ran for two weeks in April, on whoever came by.
-    if chance.per_mille(100) && (START + 43 * DAY..START + 57 * DAY).contains(&time) {
-        return Some((EXPERIMENT, Defect::Undeclared));
+    /// The same shop without anything planted.
+    #[must_use]
+    pub fn clean(self) -> Self {
+        Self { effects: Vec::new(), ..self }
     }
-    if time < EFFECTIVE {
-        return None;
-    }
-    let (phase, before) = subject.biography.at(time);
-    let changed = |change: Change| phase.why == change;
-    match subject.biography.kind {
-        Kind::Singles if misserved && draw < 500 => return Some((hybrid, Defect::CombinationNeverGranted)),
-        Kind::NoRecord if misserved && draw < 300 => return Some((hybrid, Defect::NoRecord)),
-        Kind::NoRecord if misserved && draw < 450 => return Some((WEB_DECLARED, Defect::NoRecord)),
-        Kind::Late if changed(Change::Start) && draw < 150 => return Some((hybrid, Defect::BeforeGrant)),
-        Kind::Expired if changed(Change::Expired) && draw < 150 => return Some((hybrid, Defect::AfterExpiry)),
-        Kind::Withdrew | Kind::Renewed if changed(Change::Withdrawn) => {
-            let stale = match before.map(|phase| phase.rights.store_web) {
-                Some(Right::Yes) => hybrid,
-                _ => WEB_DECLARED,
-            };
-            if time <= phase.from + GRACE {
-                return (draw < 700).then_some((stale, Defect::WithinGrace));
+
+    /// Whether its sizes are such that a shop can be made of them.
+    pub(super) fn check(&self) -> Result<()> {
+        for (name, value) in [("subjects", self.subjects), ("decisions", self.decisions)] {
+            if !read::SIZES.contains(&value) {
+                return Err(Problem::new(read::wrong_size(name, value)).into());
             }
-            return (misserved && draw < 600).then_some((stale, Defect::AfterWithdrawal));
         }
-        _ => {}
+        Ok(())
     }
-    // Since May the web model reads a field that was added in a hurry.
-    let may = time >= START + 61 * DAY;
-    (honest == WEB_DECLARED && may && draw >= 900).then_some((WEB_UNMAPPED, Defect::Unmapped))
+
+    /// What is planted of one kind, as `pick` tells it, with its place among the effects.
+    pub fn each<T>(&self, pick: impl Fn(&What) -> Option<T>) -> impl Iterator<Item = (usize, &Whom, T)> {
+        let effects = self.effects.iter().enumerate();
+        effects.filter_map(move |(at, effect)| pick(&effect.what).map(|found| (at, &effect.whom, found)))
+    }
+
+    /// The one effect of its kind, if it is planted.
+    pub fn one<T>(&self, pick: impl Fn(&What) -> Option<T>) -> Option<T> {
+        self.each(pick).map(|(_, _, found)| found).next()
+    }
+
+    pub fn plants(&self, is: impl Fn(&What) -> bool) -> bool {
+        self.effects.iter().any(|effect| is(&effect.what))
+    }
+
+    /// What all effects on an outcome of these people multiply it by, in millionths.
+    pub fn outcome(&self, metric: Metric, strategy: &str, subject: &Subject) -> u64 {
+        let of = move |what: &What| match what {
+            What::Outcome { metric: own, ratio } if *own == metric => Some(*ratio),
+            _ => None,
+        };
+        self.each(of)
+            .filter(|(_, whom, _)| whom.holds(strategy, subject))
+            .fold(WHOLE, |product, (_, _, ratio)| scaled(product, ratio))
+    }
+
+    /// Whether people were dealt out to arms, of which one is served without personalization.
+    pub fn has_arms(&self) -> bool {
+        self.plants(|what| matches!(what, What::Loyalty { .. } | What::Allocation { .. }))
+    }
+
+    /// Whether there is a spotlight, on whose log a candidate is judged.
+    pub fn has_candidate(&self) -> bool {
+        self.plants(|what| matches!(what, What::Candidate { .. }))
+    }
+}
+
+/// `value` times `ratio` millionths, rounded.
+pub fn scaled(value: u64, ratio: u64) -> u64 {
+    let product = u128::from(value) * u128::from(ratio) + u128::from(WHOLE / 2);
+    u64::try_from(product / u128::from(WHOLE)).unwrap_or(u64::MAX)
+}
+
+impl PromptDefect {
+    pub const ALL: [Self; 5] = [Self::HarderNo, Self::Preselected, Self::LaterLayer, Self::Dismissal, Self::AskedAgain];
+
+    /// As plans write it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::HarderNo => "harder-no",
+            Self::Preselected => "preselected",
+            Self::LaterLayer => "later-layer",
+            Self::Dismissal => "dismissal",
+            Self::AskedAgain => "asked-again",
+        }
+    }
 }

@@ -4,16 +4,24 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::conduct::{Defect, GRACE, HYBRID, Reading, SPOTLIGHT, UNDECLARED, UNMAPPED, Use};
 use super::offers::Offered;
 use super::people::Subject;
-use super::plan::{Defect, GRACE, HYBRID, Reading, UNDECLARED, UNMAPPED, Use};
+use super::plan::{Metric, Plan, WHOLE};
 use super::rights::{Context, Right, Rights};
-use super::{EFFECTIVE, LENGTH_OF_LIST, Options};
+use super::spotlight::Candidate;
+use super::{EFFECTIVE, LENGTH_OF_LIST};
+
+mod planted;
+
+pub use planted::Effect;
 
 /// Everything planted, counted by the generator while it planted it. Written as `truth.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
-    pub options: Options,
+    pub seed: u64,
+    /// Everything that the plan names, in its order.
+    pub effects: Vec<Effect>,
     pub decisions: u64,
     pub impressions: u64,
     /// Subjects with a decision.
@@ -26,12 +34,14 @@ pub struct Truth {
     pub undeclared: Vec<Undeclared>,
     /// Inputs that rows name and the data map does not have.
     pub unmapped: Vec<Unmapped>,
-    /// Clicks per impression under [`HYBRID`], segment by segment. What is expected holds at the default size.
+    /// Clicks per impression under [`HYBRID`], segment by segment.
     pub segments: Vec<Segment>,
-    /// Who is shown higher prices; none in a clean shop.
+    /// Who is shown higher prices.
     pub surcharges: Vec<Surcharge>,
-    /// Whose articles are favoured, and at whose cost; none in a clean shop.
+    /// Whose articles are favoured, and at whose cost.
     pub placements: Vec<Placement>,
+    /// What the candidate is worth.
+    pub candidate: Option<Candidate>,
 }
 
 /// What one strategy did.
@@ -74,6 +84,8 @@ pub struct Planted {
     pub before_grant: Count,
     pub after_expiry: Count,
     pub no_record: Count,
+    /// For people who refused.
+    pub refused: Count,
     pub undeclared: Count,
     pub unmapped: Count,
 }
@@ -138,20 +150,20 @@ pub struct Segment {
     pub attribute: String,
     pub value: String,
     pub reference: String,
-    /// As planted; what is in the log differs by chance.
+    /// The mean of what is planted on the segment's decisions over that of the reference's, so that what is planted on
+    /// other attributes counts where the segment has more or fewer of those people. What is in the log differs by chance.
     pub ratio: f64,
-    pub expectation: Expectation,
     pub subjects: u64,
     pub impressions: u64,
     pub clicks: u64,
 }
 
-/// People who are shown a higher price than others for the same item on the same day.
+/// People who are shown another price than others for the same item on the same day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Surcharge {
-    pub strategy: String,
-    pub attribute: String,
-    pub value: String,
+    /// None: whichever decides.
+    pub strategy: Option<String>,
+    pub segment: BTreeMap<String, String>,
     /// Their price over that of the others, but for rounding to hundredths.
     pub ratio: f64,
     pub impressions: u64,
@@ -160,7 +172,10 @@ pub struct Surcharge {
 /// A provider whose share of what is shown was changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Placement {
-    pub strategy: String,
+    /// None: whichever decides.
+    pub strategy: Option<String>,
+    /// Empty: for everybody.
+    pub segment: BTreeMap<String, String>,
     pub provider: String,
     /// Its share over its share of the catalogue, as planted. Popularity moves it, as it does other providers', by up to
     /// a tenth, and what was bought was left in its place.
@@ -168,17 +183,6 @@ pub struct Placement {
     pub impressions: u64,
     /// Impressions that one provider lost to the other.
     pub exchanged: u64,
-}
-
-/// What an audit is to say of a segment, with a floor of 0.8 and cells of 30 subjects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Expectation {
-    Reference,
-    Pass,
-    Fail,
-    Inconclusive,
-    Suppressed,
 }
 
 /// What consent says of one use.
@@ -269,11 +273,13 @@ struct Outcome {
     conversions: u64,
     /// In hundredths of the currency.
     revenue: u64,
+    /// The sum of what is planted on the chance of a click, in millionths.
+    planted: u64,
 }
 
 /// The book kept while planting. Decisions are entered subject by subject, outcomes in any order.
-#[derive(Default)]
-pub struct Ledger {
+pub struct Ledger<'a> {
+    plan: &'a Plan,
     decisions: Count,
     strategies: BTreeMap<&'static str, Outcome>,
     /// Under [`HYBRID`], by attribute and value.
@@ -282,16 +288,40 @@ pub struct Ledger {
     unmapped: BTreeMap<&'static str, Count>,
     joins: BTreeMap<(&'static str, [&'static str; 2], bool), Tally>,
     uses: BTreeMap<(&'static str, &'static str, &'static str), Tally>,
+    /// By effect: the decisions about whom it hits.
+    concerned: Vec<Count>,
     pub offered: Offered,
 }
 
-impl Ledger {
+impl<'a> Ledger<'a> {
+    pub fn of(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            decisions: Count::default(),
+            strategies: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            defects: BTreeMap::new(),
+            unmapped: BTreeMap::new(),
+            joins: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            concerned: vec![Count::default(); plan.effects.len()],
+            offered: Offered::default(),
+        }
+    }
+
     /// A decision, with what it read and what was wrong with it.
     pub fn enter(&mut self, index: usize, subject: &Subject, time: i64, reading: &Reading, defect: Option<Defect>) {
         self.decisions.add(index);
         self.strategies.entry(reading.strategy).or_default().decisions.add(index);
         for segment in segments(subject).into_iter().filter(|_| reading.strategy == HYBRID) {
-            self.segments.entry(segment).or_default().decisions.add(index);
+            let outcome = self.segments.entry(segment).or_default();
+            outcome.decisions.add(index);
+            outcome.planted += self.plan.outcome(Metric::Click, reading.strategy, subject);
+        }
+        for (effect, count) in self.plan.effects.iter().zip(&mut self.concerned) {
+            if planted::concerns(effect, reading, subject) {
+                count.add(index);
+            }
         }
         if let Some(defect) = defect {
             self.defects.entry(defect).or_default().add(index);
@@ -328,7 +358,7 @@ impl Ledger {
         totals.revenue += revenue;
     }
 
-    pub fn close(self, options: &Options) -> Truth {
+    pub fn close(self, candidate: Option<Candidate>) -> Truth {
         let defect = |defect: Defect| self.defects.get(&defect).copied().unwrap_or_default();
         let planted = Planted {
             combination_never_granted: defect(Defect::CombinationNeverGranted),
@@ -337,6 +367,7 @@ impl Ledger {
             before_grant: defect(Defect::BeforeGrant),
             after_expiry: defect(Defect::AfterExpiry),
             no_record: defect(Defect::NoRecord),
+            refused: defect(Defect::Refused),
             undeclared: defect(Defect::Undeclared),
             unmapped: defect(Defect::Unmapped),
         };
@@ -363,20 +394,24 @@ impl Ledger {
             events: count.events,
             subjects: count.subjects,
         });
+        let reference = |of: &(&'static str, &'static str)| self.segments.get(&(of.0, reference(of.0)));
+        let segments = self.segments.iter().map(|(of, outcome)| segment(*of, outcome, reference(of)));
         Truth {
-            options: options.clone(),
+            seed: self.plan.seed,
+            effects: (0..self.plan.effects.len()).map(|at| self.effect(at)).collect(),
             decisions: self.decisions.events,
-            impressions: self.decisions.events * LENGTH_OF_LIST as u64,
+            impressions: self.strategies.iter().map(|(id, outcome)| impressions(id, outcome)).sum(),
             subjects: self.decisions.subjects,
-            strategies: self.strategies.iter().map(|(id, outcome)| ((*id).to_owned(), totals(outcome))).collect(),
+            strategies: self.strategies.iter().map(|(id, outcome)| ((*id).to_owned(), totals(id, outcome))).collect(),
             planted,
             joins: joins.collect(),
             data_uses: data_uses.collect(),
             undeclared: undeclared.into_iter().collect(),
             unmapped: unmapped.collect(),
-            segments: self.segments.iter().map(|(of, outcome)| segment(*of, outcome, options.clean)).collect(),
-            surcharges: if options.clean { Vec::new() } else { self.offered.surcharges() },
-            placements: if options.clean { Vec::new() } else { self.offered.placements() },
+            segments: segments.collect(),
+            surcharges: self.surcharges(),
+            placements: self.placements(),
+            candidate,
         }
     }
 }
@@ -387,39 +422,41 @@ fn segments(subject: &Subject) -> Vec<(&'static str, &'static str)> {
     all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-fn totals(outcome: &Outcome) -> Totals {
+fn impressions(strategy: &str, outcome: &Outcome) -> u64 {
+    outcome.decisions.events * if strategy == SPOTLIGHT { 1 } else { LENGTH_OF_LIST as u64 }
+}
+
+fn totals(strategy: &str, outcome: &Outcome) -> Totals {
     Totals {
         decisions: outcome.decisions.events,
         subjects: outcome.decisions.subjects,
-        impressions: outcome.decisions.events * LENGTH_OF_LIST as u64,
+        impressions: impressions(strategy, outcome),
         clicks: outcome.clicks,
         conversions: outcome.conversions,
         revenue: outcome.revenue as f64 / 100.0,
     }
 }
 
-fn segment((attribute, value): (&str, &str), outcome: &Outcome, clean: bool) -> Segment {
-    let reference = match attribute {
+/// The values with which the manifest compares others.
+fn reference(attribute: &str) -> &'static str {
+    match attribute {
         "age_band" => "30-44",
         "gender" => "female",
         _ => "west",
-    };
-    let (ratio, expectation) = match value {
-        _ if value == reference => (1.0, Expectation::Reference),
-        "65+" if !clean => (0.7, Expectation::Fail),
-        "alps" => (0.87, Expectation::Inconclusive),
-        "islands" => (1.0, Expectation::Suppressed),
-        _ => (1.0, Expectation::Pass),
-    };
+    }
+}
+
+fn segment((attribute, value): (&str, &str), outcome: &Outcome, reference_outcome: Option<&Outcome>) -> Segment {
+    let mean = |of: &Outcome| of.planted as f64 / of.decisions.events.max(1) as f64;
+    let reference_mean = reference_outcome.map_or(WHOLE as f64, mean);
     Segment {
         strategy: HYBRID.to_owned(),
         attribute: attribute.to_owned(),
         value: value.to_owned(),
-        reference: reference.to_owned(),
-        ratio,
-        expectation,
+        reference: reference(attribute).to_owned(),
+        ratio: (mean(outcome) / reference_mean * 10_000.0).round() / 10_000.0,
         subjects: outcome.decisions.subjects,
-        impressions: outcome.decisions.events * LENGTH_OF_LIST as u64,
+        impressions: impressions(HYBRID, outcome),
         clicks: outcome.clicks,
     }
 }
