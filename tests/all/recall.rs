@@ -61,13 +61,13 @@ fn every_rule_has_a_planted_defect() {
 fn fault(shop: &Shop, rule: &str, count: Count) -> Option<String> {
     let share = |failed, of| Proportion { successes: failed, trials: of }.estimate().unwrap_or_default();
     let recall = share(count.found, count.shops);
-    let alarms = if count.asked == 0 { 0.0 } else { share(count.alarms, count.asked) };
+    let alarms = share(count.alarms, count.asked);
     let misses = recall < RECALL || alarms > ALARMS;
     match (misses, shop.known.contains_key(rule)) {
         (true, false) => Some(format!("{}: {rule}: {count:?}", shop.shop)),
         (false, true) => Some(format!("{}: {rule} is held to miss a bound, and does not: {count:?}", shop.shop)),
-        _ if (count.asked == 0) != shop.unasked.contains_key(rule) => {
-            Some(format!("{}: {rule}: is it asked in a clean shop? {count:?}", shop.shop))
+        _ if (count.judged == 0) != shop.unasked.contains_key(rule) => {
+            Some(format!("{}: {rule}: has it something to judge in a clean shop? {count:?}", shop.shop))
         }
         _ => None,
     }

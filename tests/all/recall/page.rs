@@ -24,8 +24,8 @@ a defect is planted in simulated shops whose truth is known, and it is counted
 
 - **found**: in how many of the shops with the defect the rule failed on the fact that the defect is about (the right
   strategy or segment, not just anywhere). This is its recall; at least 0.95 is asked for.
-- **false alarms**: in how many of the same shops without any defect the rule failed anywhere, though it had something
-  to judge. At most 0.05 is asked for.
+- **false alarms**: in how many of the same shops without any defect the rule failed anywhere, of those in which there was
+  evidence of what it is about. At most 0.05 is asked for.
 
 Beside the share stands the exact interval of Clopper & Pearson (1934) at 95 %: 20 of 20 is 83 to 100 %, and 0 of 20 is
 0 to 17 %. Rules that read declarations, records and counts do not depend on chance: what is planted is there, or it is
@@ -58,7 +58,7 @@ pub fn page(shops: &[Shop], lines: &[Line<'_>]) -> String {
             let planted = shop.planted.iter().find(|planted| planted.fails.contains_key(rule));
             let what = planted.map_or("", |planted| planted.what.trim());
             let found = share(count.found, count.shops, shop.chance);
-            let alarms = if count.asked == 0 { "–".to_owned() } else { share(count.alarms, count.asked, shop.chance) };
+            let alarms = share(count.alarms, count.asked, shop.chance);
             let _ = writeln!(text, "| `{rule}` | {what} | {} | {found} | {alarms} |", shop.shop);
         }
         let asks: Vec<String> =
@@ -73,7 +73,7 @@ pub fn page(shops: &[Shop], lines: &[Line<'_>]) -> String {
         if reasons.is_empty() { reasons } else { format!("\n## {heading}\n\n{reasons}") }
     };
     text += &told("Known misses", |shop| &shop.known);
-    text += &told("Nothing to look at without the defect", |shop| &shop.unasked);
+    text += &told("Nothing to judge without the defect", |shop| &shop.unasked);
     text
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A shop, with and without what is planted in it.
 #[derive(Debug, Deserialize)]
@@ -24,11 +24,14 @@ pub struct Shop {
     pub earlier: usize,
     /// The group of defects that the earlier ones have, too.
     pub lasting: Option<String>,
-    /// What both shops have: without it some rules would have nothing to look at.
+    /// Effects of the plan by which both are simulated.
+    #[serde(default)]
+    pub plan: Vec<Value>,
+    /// What both have besides: without it some rules would have nothing to look at.
     #[serde(default)]
     pub evidence: Vec<Edit>,
     pub planted: Vec<Planted>,
-    /// Rules that have nothing to look at without the defect, and why.
+    /// Rules that leave out every fact of a shop without the defect, and why.
     #[serde(default)]
     pub unasked: BTreeMap<String, String>,
     /// Rules that are known to miss a bound, and why.
@@ -44,6 +47,11 @@ pub struct Planted {
     /// Defects of one group stand in one shop.
     #[serde(default)]
     pub group: String,
+    /// Effects of the plan by which the shop is simulated (`probity simulate --plan`).
+    #[serde(default)]
+    pub plan: Vec<Value>,
+    /// Changes of the shop that was simulated.
+    #[serde(default)]
     pub edits: Vec<Edit>,
     /// The rules that must find it, and on which fact: the fields that tell it from others.
     pub fails: BTreeMap<String, Map<String, Value>>,
@@ -65,6 +73,20 @@ impl Shop {
         groups.sort_unstable();
         groups.dedup();
         groups
+    }
+
+    /// The plan by which a shop is simulated, with what one group plants by it, as YAML.
+    pub fn plan(&self, seed: u64, group: Option<&str>) -> String {
+        let planted = group.into_iter().flat_map(|group| self.of_group(group)).flat_map(|planted| &planted.plan);
+        let effects: Vec<&Value> = self.plan.iter().chain(planted).collect();
+        let (subjects, decisions) = (self.subjects, self.decisions);
+        json!({"probity-shop": 1, "seed": seed, "subjects": subjects, "decisions": decisions, "effects": effects})
+            .to_string()
+    }
+
+    /// Whether the group needs a plan of its own.
+    pub fn has_plan(&self, group: &str) -> bool {
+        self.of_group(group).any(|planted| !planted.plan.is_empty())
     }
 
     pub fn of_group<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Planted> {

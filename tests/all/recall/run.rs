@@ -24,8 +24,10 @@ pub struct Count {
     pub shops: u64,
     /// Those in which the rule failed on it.
     pub found: u64,
-    /// Shops without any defect in which the rule had something to judge.
+    /// Shops without any defect in which there were facts of what the rule is about.
     pub asked: u64,
+    /// Those in which it had to judge one of them, and did not leave all of them out.
+    pub judged: u64,
     /// Those in which it failed.
     pub alarms: u64,
 }
@@ -66,6 +68,7 @@ pub fn run(shops: &[Shop]) -> Counts {
                         all.shops += count.shops;
                         all.found += count.found;
                         all.asked += count.asked;
+                        all.judged += count.judged;
                         all.alarms += count.alarms;
                     }
                 }
@@ -80,11 +83,15 @@ async fn audited(shop: &Shop, seeds: &[u64]) -> BTreeMap<String, Count> {
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     let (mut clean_before, mut planted_before): (Vec<Snapshot>, Vec<Snapshot>) = (Vec::new(), Vec::new());
     for (number, &seed) in seeds.iter().enumerate() {
-        let mut clean = Stock::simulated(seed, shop.subjects, shop.decisions);
-        clean.edit(shop.evidence.iter(), 0);
-        if shop.earlier > 0 {
-            clean.edit([as_of(number)].iter(), 0);
-        }
+        let simulated = |group: Option<&str>| {
+            let mut stock = Stock::simulated(&shop.plan(seed, group));
+            stock.edit(shop.evidence.iter(), 0);
+            if shop.earlier > 0 {
+                stock.edit([as_of(number)].iter(), 0);
+            }
+            stock
+        };
+        let clean = simulated(None);
         let counted = number >= shop.earlier;
         let record = record(&clean, &clean_before, &format!("{} {seed}, clean", shop.shop)).await;
         if counted {
@@ -96,7 +103,7 @@ async fn audited(shop: &Shop, seeds: &[u64]) -> BTreeMap<String, Count> {
             if !counted && !lasting {
                 continue;
             }
-            let mut stock = clean.clone();
+            let mut stock = if shop.has_plan(group) { simulated(Some(group)) } else { clean.clone() };
             for (planted, place) in shop.of_group(group).zip(1..) {
                 stock.edit(planted.edits.iter(), PLANTED * place);
             }
@@ -171,7 +178,10 @@ fn failed<'a>(record: &'a Record, rule: &str) -> impl Iterator<Item = Value> + '
 
 fn judge_clean(record: &Record, rule: &str, seed: u64, count: &mut Count) {
     let decided = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive];
-    let asked = result(record, rule).verdicts.keys().any(|verdict| decided.contains(verdict));
+    let said = |verdict: &Verdict| decided.contains(verdict);
+    let verdicts = || result(record, rule).verdicts.keys();
+    let asked = verdicts().any(|verdict| said(verdict) || *verdict == Verdict::NotApplicable);
+    count.judged += u64::from(verdicts().any(said));
     let alarm = failed(record, rule).next();
     count.asked += u64::from(asked);
     count.alarms += u64::from(alarm.is_some());

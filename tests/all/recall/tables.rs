@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::Path;
 
-use probity::simulate;
+use probity::simulate::{self, Plan};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Map, Value};
@@ -71,11 +71,11 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// A simulated shop without any defect.
-    pub fn simulated(seed: u64, subjects: usize, decisions: usize) -> Self {
+    /// A shop simulated by a plan.
+    pub fn simulated(plan: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let options = simulate::Options { seed, subjects, decisions, clean: true };
-        simulate::write(&options, folder.path()).expect("a shop");
+        let plan = Plan::parse(Path::new("plan.yaml"), plan).unwrap_or_else(|error| panic!("{error:?}"));
+        simulate::write(&plan, folder.path()).expect("a shop");
         let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("the shop has the file");
         let document = |name: &str| serde_saphyr::from_str(&text(name)).expect("YAML");
         let documents = DOCUMENTS.map(|name| (name.to_owned(), document(name)));
@@ -86,7 +86,7 @@ impl Stock {
         tables.insert("items".to_owned(), items(&text("items.jsonl")));
         tables.insert("log".to_owned(), log(&folder.path().join("recommendations")));
         let files = [("lineage.jsonl".to_owned(), text("lineage.jsonl"))].into();
-        let mut stock = Self { seed, documents: documents.into(), files, tables };
+        let mut stock = Self { seed: plan.seed, documents: documents.into(), files, tables };
         for (at, path) in [("recommendations", "log.csv"), ("items", "items.csv")] {
             let at = format!("evidence/{at}/path");
             let set = Some(path.into());
