@@ -121,7 +121,7 @@ const POPULAR_PICKUP: usize = 7;
 const EXPERIMENT: usize = 8;
 const LIT: usize = 9;
 /// Of a thousand requests, those whose page has a spotlight, if there is one.
-const LIT_SHARE: u64 = 500;
+const LIT_SHARE: u64 = 400;
 
 /// What was done wrong in one decision, or done within grace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

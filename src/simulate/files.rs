@@ -47,7 +47,7 @@ pub fn write(plan: &Plan, folder: &Path) -> Result<Truth> {
         put(&folder.join("candidate.csv"), spotlight.table().as_bytes())?;
     }
     if parts.has("loyalty") {
-        put_compressed(&folder.join("outcomes.csv.gz"), &loyalty::purchases(plan, &subjects, &planned).0)?;
+        put_compressed(&folder.join("outcomes.csv.gz"), &loyalty::purchases(plan, &subjects, &planned))?;
     }
     if parts.has("history") {
         put_compressed(&folder.join("history.csv.gz"), &extras::history(plan, &subjects, &catalogue))?;

@@ -18,14 +18,13 @@ const PAUSE: (i64, i64) = (4, 26);
 /// What is paid for a purchase, in hundredths, from and up to.
 const PAID: (i64, i64) = (2_000, 6_000);
 
-/// The table of purchases, and how many they are in each arm: with personalization, and without.
-pub fn purchases(plan: &Plan, subjects: &[Subject], planned: &[Planned]) -> (String, [u64; 2]) {
+/// The table of purchases.
+pub fn purchases(plan: &Plan, subjects: &[Subject], planned: &[Planned]) -> String {
     let mut chance = Chance::new(plan.seed, 12);
     let mut first = vec![None; subjects.len()];
     // They come in the order of time.
     planned.iter().rev().for_each(|decision| first[decision.subject as usize] = Some(decision.time));
     let mut rows = Vec::new();
-    let mut counts = [0; 2];
     for (index, (subject, start)) in subjects.iter().zip(first).enumerate() {
         let Some(mut time) = start else { continue };
         let (churn, order_value) = effects(plan, subject);
@@ -37,7 +36,6 @@ pub fn purchases(plan: &Plan, subjects: &[Subject], planned: &[Planned]) -> (Str
                 break;
             }
             rows.push((time, index, paid));
-            counts[usize::from(subject.holdout)] += 1;
             if lost {
                 break;
             }
@@ -48,7 +46,7 @@ pub fn purchases(plan: &Plan, subjects: &[Subject], planned: &[Planned]) -> (Str
     for (time, index, paid) in rows {
         let _ = writeln!(table, "{},{},order,{}", customer(index), stamp(time, false), money(paid));
     }
-    (table, counts)
+    table
 }
 
 /// What is planted of a person's chance to be lost and of what they pay, in millionths.

@@ -15,7 +15,7 @@ pub const ATTRIBUTES: [(&str, &[&str]); 4] = [
 /// Loyalty tiers.
 const TIERS: [&str; 4] = ["basic", "bronze", "silver", "gold"];
 /// The share of people who are dealt to the arm without personalization, in millionths.
-pub const HOLDOUT: u64 = 200_000;
+pub const HOLDOUT: u64 = 100_000;
 
 /// A customer.
 #[derive(Debug, Clone)]

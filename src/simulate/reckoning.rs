@@ -24,9 +24,11 @@ pub struct Shop {
     pub subjects: BTreeMap<String, Row>,
     /// Provider and list price of each item.
     pub items: BTreeMap<String, (String, f64)>,
+    /// The text of every file by its name.
+    pub files: BTreeMap<String, String>,
 }
 
-fn rows(text: &str) -> Vec<Row> {
+pub fn rows(text: &str) -> Vec<Row> {
     csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| row.unwrap()).collect()
 }
 
@@ -71,7 +73,8 @@ pub fn read(folder: &Path) -> Shop {
         (text("item_id"), (text("provider"), item["price"].as_f64().unwrap()))
     });
     let items = items.collect();
-    Shop { manifest, policy, map, decisions: log.flat_map(|(_, text)| rows(text)).collect(), consent, subjects, items }
+    let decisions = log.flat_map(|(_, text)| rows(text)).collect();
+    Shop { manifest, policy, map, decisions, consent, subjects, items, files }
 }
 
 pub fn time(text: &str) -> DateTime<Utc> {
@@ -261,8 +264,13 @@ pub fn recount(shop: &Shop, truth: &Truth) {
         }
     }
     let planted = &truth.planted;
-    let breaking =
-        [planted.combination_never_granted, planted.after_withdrawal, planted.before_grant, planted.after_expiry];
+    let breaking = [
+        planted.combination_never_granted,
+        planted.after_withdrawal,
+        planted.before_grant,
+        planted.after_expiry,
+        planted.refused,
+    ];
     assert_eq!(breaches, breaking.iter().map(|count| count.events).sum::<u64>());
     assert_eq!((in_grace, unknown), (planted.within_grace.events, planted.no_record.events));
 

@@ -25,6 +25,7 @@ mod memory;
 mod mixes;
 mod open_bandit;
 mod outputs;
+mod plans;
 mod prices;
 mod readers;
 mod recall;

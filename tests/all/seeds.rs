@@ -12,7 +12,8 @@ const SEEDS: u64 = 20;
 
 /// What follows from what the shop was made with.
 ///
-/// - People of 65+ click 0.7 times as often, and those of the alps 0.87 times, whoever decides.
+/// - People of 65+ click 0.68 times as often, and those of the alps 0.87 times, whoever decides; and the candidate is worse
+///   for people of 65+, so that it is better for all others than for everyone.
 /// - Under `home-hybrid` the south is shown prices 4 % higher. So its mean price is higher, and its discounts are lower
 ///   and fewer; which items it is shown, and so their list prices, has nothing to do with it.
 /// - Under `web-behaviour` half of what would be Marlow's is of the own label, for all people alike.
@@ -127,7 +128,7 @@ fn planted_effects_are_found_in_every_shop_and_no_others() {
         let hybrid = |kind, rest: [(&'static str, &'static str); 1]| {
             [[("kind", kind), ("strategy", "home-hybrid")].as_slice(), &rest].concat()
         };
-        is_found(facts, &hybrid("outcome_parity", click), json!({"age_band": "65+"}), 0.6, 0.8);
+        is_found(facts, &hybrid("outcome_parity", click), json!({"age_band": "65+"}), 0.58, 0.78);
         is_found(facts, &hybrid("price_parity", price), json!({"region": "south"}), 1.0399, 1.0401);
         for (provider, low, high) in [("Marlow", 0.45, 0.55), ("own-label", 1.35, 1.65)] {
             let of = [("kind", "exposure_parity"), ("strategy", "web-behaviour"), ("item_group", provider)];
