@@ -52,7 +52,8 @@ pub fn page(shops: &[Shop], lines: &[Line<'_>]) -> String {
     packs.dedup();
     for pack in packs {
         let own = || lines.iter().filter(|line| line.pack == pack);
-        let _ = writeln!(text, "\n## {pack}\n\n| Rule | Planted | Shop | Found | False alarms |\n|---|---|---|---|---|");
+        let _ =
+            writeln!(text, "\n## {pack}\n\n| Rule | Planted | Shop | Found | False alarms |\n|---|---|---|---|---|");
         for Line { rule, counted, .. } in own() {
             let Some((shop, count)) = counted else { continue };
             let planted = shop.planted.iter().find(|planted| planted.fails.contains_key(rule));
@@ -61,8 +62,7 @@ pub fn page(shops: &[Shop], lines: &[Line<'_>]) -> String {
             let alarms = share(count.alarms, count.asked, shop.chance);
             let _ = writeln!(text, "| `{rule}` | {what} | {} | {found} | {alarms} |", shop.shop);
         }
-        let asks: Vec<String> =
-            own().filter(|line| line.asks).map(|line| format!("`{}`", line.rule)).collect();
+        let asks: Vec<String> = own().filter(|line| line.asks).map(|line| format!("`{}`", line.rule)).collect();
         if !asks.is_empty() {
             let _ = writeln!(text, "\nAsked of a person, so that nothing can be planted: {}.", asks.join(", "));
         }
