@@ -5,6 +5,7 @@
 //! `docs/recall.md`, which `PROBITY_RECALL=write` writes anew; with the name of a shop in place of `write` only that shop
 //! is audited, and its part of the page printed.
 
+mod documents;
 mod page;
 mod plan;
 mod run;

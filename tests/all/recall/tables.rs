@@ -9,6 +9,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Map, Value};
 
+use super::documents::{child, is_called};
 use super::plan::{Document, Edit, Exchange, Lives, Rows, Table, Where};
 
 const BETWEEN: char = '|';
@@ -382,23 +383,5 @@ fn drawn(value: &Value, cell: &dyn Fn(&str) -> String, chance: &mut Chance) -> S
             _ => of.clone(),
         },
         other => text(other),
-    }
-}
-
-/// What an element of a list may be called by.
-const NAMES: [&str; 6] = ["id", "name", "fides_key", "attribute", "purpose", "category"];
-
-fn is_called(element: &Value, name: &str) -> bool {
-    element == name || NAMES.iter().any(|key| element[*key] == name)
-}
-
-fn child<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
-    match value {
-        Value::Object(map) => map.get_mut(key),
-        Value::Array(list) => match key.parse::<usize>() {
-            Ok(number) => list.get_mut(number),
-            Err(_) => list.iter_mut().find(|element| is_called(element, key)),
-        },
-        _ => None,
     }
 }
