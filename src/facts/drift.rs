@@ -161,25 +161,24 @@ fn align(before: &Mix, now: &Mix) -> Vec<(String, f64, f64)> {
     all.filter(|(_, x, y)| x + y > 0.0).collect()
 }
 
-/// Gives each value that `into` does not name its share of `into`'s `(other)`; `scale` makes counts of one those of the
-/// other.
+/// Gives the values that `into` does not name their counts out of `into`'s `(other)`, all in one proportion where that does
+/// not suffice: no other way of sharing it out makes a smaller index. `scale` makes counts of one those of the other.
 fn share_out(into: &mut BTreeMap<String, f64>, from: &BTreeMap<String, f64>, scale: f64) {
-    let mut left = into.get(OTHER).copied().unwrap_or(0.0);
-    if left == 0.0 || !scale.is_finite() {
+    let pooled = into.get(OTHER).copied().unwrap_or(0.0);
+    if pooled == 0.0 || !scale.is_finite() {
         return;
     }
-    let mut lacking: Vec<(&String, f64)> = from
+    let lacking: Vec<(&String, f64)> = from
         .iter()
         .filter(|(name, _)| *name != OTHER && !into.contains_key(*name))
-        .map(|(name, n)| (name, *n))
+        .map(|(name, count)| (name, count * scale))
         .collect();
-    lacking.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let wanted: f64 = lacking.iter().map(|(_, count)| count).sum();
+    let given = wanted.min(pooled);
     for (name, count) in lacking {
-        let part = (count * scale).min(left);
-        left -= part;
-        into.insert(name.clone(), part);
+        into.insert(name.clone(), count * given / wanted);
     }
-    into.insert(OTHER.to_owned(), left);
+    into.insert(OTHER.to_owned(), pooled - given);
 }
 
 #[cfg(test)]
@@ -224,6 +223,14 @@ mod tests {
         assert_eq!(fact.js_divergence, Some(0.0));
         let fact = drift(&[("a", 900), ("b", 60), ("c", 40)], &[("a", 900), ("b", 60), (OTHER, 40)]);
         assert!(fact.psi.unwrap() < 1e-4, "{fact:?}");
+    }
+
+    /// `c` was too small to be named and took `b` into `(other)` with it. There was nearly room for both.
+    #[test]
+    fn a_large_value_that_was_pooled_leaves_room_for_a_small_one() {
+        let fact = drift(&[("a", 700), (OTHER, 190)], &[("a", 700), ("b", 195), ("c", 30)]);
+        assert!(fact.psi.unwrap() < 0.01, "{fact:?}");
+        assert_eq!(fact.bins, Some(3));
     }
 
     #[test]

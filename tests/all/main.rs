@@ -31,6 +31,7 @@ mod plans;
 mod power;
 mod prices;
 mod readers;
+mod recall;
 mod receipts;
 mod reidentification;
 mod scan;
