@@ -48,7 +48,9 @@ fn reason(kind: &str, facts: usize) -> &'static str {
         }
         "proxy" => "how strongly a field goes with an attribute is not drawn anew",
         "change" | "drift" | "trend" | "mix" => "it compares with earlier audits, whose people cannot be drawn anew",
-        "loyalty" | "loyalty_balance" | "loyalty_forecast" => "how long people stay is not kept as a shape of people that can be drawn anew",
+        "loyalty" | "loyalty_balance" | "loyalty_forecast" => {
+            "how long people stay is not kept as a shape of people that can be drawn anew"
+        }
         "counterfactual" => "the weights of a candidate's decisions are not kept as a shape that can be drawn anew",
         "subgroup" | "conditional_parity" => "it weighs many segments or strata together, which are not drawn together",
         "price_parity" | "exposure_parity" => {
