@@ -16,7 +16,7 @@ use crate::stats::{Interval, bg_nbd};
 /// What is forecast is not compared where more of the buyers than this are in another class than the model says, and
 /// their number is no chance (p below [`CHANCE`]).
 const MISPLACED: f64 = 0.05;
-const CHANCE: f64 = 0.01;
+const CHANCE: f64 = 0.001;
 /// Nor where how often and how much go together more than this; CDNOW, which the models' authors used, has 0.11.
 const TOGETHER: f64 = 0.3;
 /// Classes of buyers beside the model hold at least so many people, or `min_cell`.

@@ -112,6 +112,7 @@ pub enum Edit {
     Table(Table),
     Rows(Rows),
     Lives(Lives),
+    Buyers(Buyers),
     History(History),
 }
 
@@ -216,6 +217,23 @@ pub struct Lives {
     pub gap: u64,
     /// Mean money of an order.
     pub value: f64,
+}
+
+/// Orders of people after a day, as the models of buying have them: each orders by chance at a pace of their own, every `pace`
+/// days in the mean (its inverse is exponential over people), and leaves after an order with a chance that is beta(1, 3).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Buyers {
+    #[serde(default, rename = "where")]
+    pub filter: Where,
+    pub from: chrono::NaiveDate,
+    pub days: u64,
+    pub pace: f64,
+    /// Mean money of an order.
+    pub value: f64,
+    /// How much more of it at the mean pace than at rest: 1 is twice as much.
+    #[serde(default)]
+    pub together: f64,
 }
 
 /// What people had before the log: of each person so many of the items that the log shows them, by lot, as if they had

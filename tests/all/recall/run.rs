@@ -143,6 +143,7 @@ async fn record(stock: &Stock, before: &[Snapshot], name: &str) -> Record {
     write_memory(folder.path(), before);
     let baseline = before.first().map(|_| folder.path().join("baseline.json"));
     let options = Options {
+        candidate: None,
         fail_on: None,
         baseline,
         memory: Some(MEMORY),

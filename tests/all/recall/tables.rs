@@ -10,7 +10,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Map, Value};
 
 use super::documents::{child, is_called};
-use super::plan::{Document, Edit, Exchange, Lives, Rows, Table, Where};
+use super::plan::{Buyers, Document, Edit, Exchange, Lives, Rows, Table, Where};
 
 const BETWEEN: char = '|';
 const DOCUMENTS: [&str; 3] = ["audit.yaml", "data-map.yaml", "consent-policy.yaml"];
@@ -120,6 +120,7 @@ impl Stock {
                 Edit::Table(of) => self.table(of, chance),
                 Edit::Rows(of) => self.rows(of, chance),
                 Edit::Lives(of) => self.lives(of, chance),
+                Edit::Buyers(of) => self.buyers(of, chance),
                 Edit::History(of) => self.history(of.each, chance),
             }
         }
@@ -241,11 +242,45 @@ impl Stock {
         }
     }
 
-    fn lives(&mut self, edit: &Lives, mut chance: Chance) {
-        let people = self.people();
+    /// Orders by person, hours after a day and money.
+    fn orders(&mut self, from: chrono::NaiveDate, orders: &[(&str, u64, f64)]) {
         let grid = self.tables.entry("outcomes".to_owned()).or_default();
         let places = ["subject_id", "timestamp", "kind", "value"].map(|column| grid.place(column));
-        let start = edit.from.and_hms_opt(0, 0, 0).expect("midnight").and_utc();
+        let start = from.and_hms_opt(0, 0, 0).expect("midnight").and_utc();
+        for (id, hour, value) in orders {
+            let time = start + chrono::TimeDelta::hours(*hour as i64);
+            let cells = [(*id).to_owned(), time.to_rfc3339(), "order".into(), format!("{value:.2}")];
+            let mut row = vec![String::new(); grid.header.len()];
+            places.into_iter().zip(cells).for_each(|(place, cell)| row[place] = cell);
+            grid.rows.push(row);
+        }
+    }
+
+    fn buyers(&mut self, edit: &Buyers, mut chance: Chance) {
+        let people = self.people();
+        let mut orders = Vec::new();
+        for (id, of) in &people {
+            let rate = -(1.0 - chance.unit()).ln();
+            let stops = 1.0 - (1.0 - chance.unit()).cbrt();
+            if !edit.filter.iter().all(|(column, value)| matches(&of[column], value)) {
+                continue;
+            }
+            let mut day = chance.unit() * 20.0;
+            while day < edit.days as f64 {
+                let value = edit.value * (1.0 + edit.together * rate) * (0.5 + chance.unit());
+                orders.push((id.as_str(), (day * 24.0) as u64, value));
+                if chance.unit() < stops {
+                    break;
+                }
+                day -= (1.0 - chance.unit()).ln() * edit.pace / rate;
+            }
+        }
+        self.orders(edit.from, &orders);
+    }
+
+    fn lives(&mut self, edit: &Lives, mut chance: Chance) {
+        let people = self.people();
+        let mut orders = Vec::new();
         for (id, of) in &people {
             if !edit.filter.iter().all(|(column, value)| matches(&of[column], value)) {
                 continue;
@@ -255,15 +290,11 @@ impl Stock {
             // Gaps are uniform around their mean, the first order soon after the start.
             let mut hour = (chance.unit() * edit.gap as f64 * 12.0) as u64 + 1;
             while hour < end {
-                let time = start + chrono::TimeDelta::hours(hour as i64);
-                let value = edit.value * (0.5 + chance.unit());
-                let cells = [id.to_string(), time.to_rfc3339(), "order".into(), format!("{value:.2}")];
-                let mut row = vec![String::new(); grid.header.len()];
-                places.into_iter().zip(cells).for_each(|(place, cell)| row[place] = cell);
-                grid.rows.push(row);
+                orders.push((id.as_str(), hour, edit.value * (0.5 + chance.unit())));
                 hour += ((0.5 + chance.unit()) * edit.gap as f64 * 24.0) as u64;
             }
         }
+        self.orders(edit.from, &orders);
     }
 
     fn history(&mut self, most: usize, mut chance: Chance) {
