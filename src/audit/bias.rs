@@ -34,7 +34,13 @@ pub(super) async fn segments(engine: &Engine, declared: &Declared, tables: &Tabl
         .iter()
         .filter_map(|segment| Some((segment.attribute.value.clone(), tables.home(&segment.attribute)?)));
     let homes: BTreeMap<String, Home> = homes.collect();
-    let segments = segments::stage(engine, homes, measure).await?;
+    let log = Role::Recommendations;
+    let canonical = log.columns().iter().map(|column| column.name.to_owned());
+    let own = tables.0.get(&log).map(|table| crate::replay::log::attributes(table)).unwrap_or_default();
+    let has = |name: &str| tables.has(log, name);
+    let columns = canonical.chain(own).filter(|name| has(name)).collect();
+    let has = segments::Has { columns, lists: has("request_id") || has("subject_id") };
+    let segments = segments::stage(engine, homes, measure, &has).await?;
     check_references(&declared.manifest, &segments)?;
     Ok(Some(segments))
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::segments::{Segments, UNKNOWN, column};
+use super::segments::{CELLS, CODED, Segments, UNKNOWN, column, in_first_buckets};
 use crate::engine::{Engine, Rows, literal};
 use crate::error::Result;
 use crate::manifest::Unit;
@@ -119,13 +119,14 @@ pub async fn tallies(engine: &Engine, question: &Question<'_>) -> Result<Vec<Tal
     match question.unit {
         Unit::Subject => {
             let decisions = "decisions d JOIN people p ON d.subject_id = p.subject_id";
-            tallies.extend(count(engine, Of::Decisions, &words, decisions, Some("d.subject_id")).await?);
+            tallies.extend(count(engine, Of::Decisions, &words, decisions, Some("p.who")).await?);
             tallies.extend(people(question.segments));
-            tallies.extend(count(engine, Of::Impressions, &numbers, "shown", Some("subject_id")).await?);
+            tallies.extend(count(engine, Of::Impressions, &numbers, CODED, Some("who")).await?);
         }
         Unit::Impression => {
             words.extend(numbers);
-            tallies.extend(count(engine, Of::Impressions, &words, "shown", None).await?);
+            let named = format!("{CODED} i JOIN {CELLS} c ON i.cell = c.cell");
+            tallies.extend(count(engine, Of::Impressions, &words, &named, None).await?);
         }
     }
     Ok(tallies)
@@ -242,16 +243,14 @@ pub fn bin_place(edges: &[f64], name: &str) -> usize {
 async fn choose_edges(engine: &Engine, number: &Number, impressions: u64) -> Result<Vec<f64>> {
     let value = number.value;
     let buckets = (ENOUGH.saturating_mul(256) / impressions.max(1)).clamp(1, 256);
-    let part = if buckets < 256 { format!(" FILTER (WHERE bucket < '{buckets:02x}')") } else { String::new() };
+    let part = if buckets < 256 { format!(" WHERE {}", in_first_buckets(buckets)) } else { String::new() };
     let deciles: Vec<String> =
         (1..10).map(|nth| format!("min(v) FILTER (WHERE upto * 10 >= total * {nth}) AS edge{nth}")).collect();
-    // What does not count is counted as 0 and left out afterwards: a condition on rows would be pushed into the scan, where
-    // the number of a row within its Parquet file, by which rejected rows are known, is not there yet.
     let rows = engine
         .rows(&format!(
             "SELECT {} FROM (SELECT v, sum(n) OVER (ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto, \
-             sum(n) OVER () AS total FROM (SELECT {value} AS v, count({value}){part} AS n FROM shown \
-             GROUP BY {value} HAVING count({value}){part} > 0))",
+             sum(n) OVER () AS total FROM (SELECT v, count(v) AS n FROM (SELECT {value} AS v FROM {CODED}{part}) \
+             WHERE v IS NOT NULL GROUP BY v))",
             deciles.join(", ")
         ))
         .await?;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 
 use super::items::{GROUPED, Groups, Segment, by_segment, key, names, text};
-use super::log::KEY;
 use super::positions::PLACES;
-use super::segments::Segments;
+use super::segments::{CODED, Segments};
+use crate::manifest::Unit;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -46,15 +46,18 @@ pub struct ListSums {
 /// Lists by strategy and segment, and by random group of subjects.
 pub type Lists = BTreeMap<(String, Segment), BTreeMap<String, ListSums>>;
 
-/// Numbers the lists: `list`, `key`, `strategy`, `bucket` and the attributes of who was shown it.
-pub async fn number(engine: &Engine, segments: &Segments) -> Result<()> {
-    let own: String = names(segments).iter().map(|name| format!(", {name}")).collect();
-    let min: String = names(segments).iter().map(|name| format!(", min({name}) AS {name}")).collect();
+/// Names the lists: `list`, `strategy`, `bucket` and the attributes of who was shown it. Where rows are the unit, the
+/// segments have done so.
+pub async fn number(engine: &Engine, segments: &Segments, unit: Unit) -> Result<()> {
+    if unit == Unit::Impression {
+        return Ok(());
+    }
+    let own: String = names(segments).iter().map(|name| format!(", p.{name} AS {name}")).collect();
     let sql = format!(
-        "SELECT key, strategy, bucket{own}, CAST(row_number() OVER () AS BIGINT) AS list FROM (SELECT {KEY} AS key, \
-         strategy, min(bucket) AS bucket{min} FROM shown GROUP BY {KEY}, strategy)"
+        "SELECT d.list AS list, d.strategy AS strategy, p.bucket AS bucket{own} FROM decisions d \
+         JOIN people p ON d.subject_id = p.subject_id"
     );
-    engine.stage("numbered_lists", &sql).await
+    engine.view("numbered_lists", &sql).await
 }
 
 /// Puts `targets` where plans can read them.
@@ -77,10 +80,9 @@ fn stage_targets(engine: &Engine, groups: &Groups, targets: &Targets) -> Result<
 /// Every place of every list that gets attention. The group 0 is not known.
 fn places() -> String {
     format!(
-        "SELECT l.list AS list, l.strategy AS strategy, coalesce(g.g, 0) AS g, \
+        "SELECT s.list AS list, s.strategy AS strategy, coalesce(g.g, 0) AS g, \
          CAST(round(p.weight * 1e12) AS BIGINT) AS weight, s.position AS position \
-         FROM (SELECT {KEY} AS key, strategy, item_id, position FROM shown) s JOIN {PLACES} p ON s.position = p.position \
-         JOIN numbered_lists l ON s.key = l.key AND s.strategy = l.strategy LEFT JOIN {GROUPED} g ON s.item_id = g.item_id"
+         FROM {CODED} s JOIN {PLACES} p ON s.position = p.position LEFT JOIN {GROUPED} g ON s.item_id = g.item_id"
     )
 }
 
