@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::MemTable;
@@ -64,6 +64,11 @@ impl Engine {
         Ok(Self { session: SessionContext::new_with_config_rt(config, runtime), folder, timed })
     }
 
+    /// From now on plans are not spread over processors: for few rows, that takes longer than it saves.
+    pub fn expect_few_rows(&self) {
+        self.session.state_ref().write().config_mut().options_mut().execution.target_partitions = 1;
+    }
+
     /// A new path in the working folder.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -94,12 +99,16 @@ impl Engine {
     async fn stage_plan(&self, name: &str, sql: &str) -> Result<()> {
         let clock = Instant::now();
         let plan = self.plan(sql).await?;
-        let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
         let streams = plan.execute_stream_partitioned().await?;
         let planned = clock.elapsed();
+        let Some(first) = streams.first() else { return Err(Error::Internal(format!("`{name}` has no partition"))) };
+        // What is known of nulls differs from plan to batch, and says nothing that would be needed.
+        let fields = first.schema().fields().clone();
+        let fields: Vec<Field> = fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
         let room = SMALL_STAGE / streams.len().max(1);
         let heads = futures::future::try_join_all(streams.into_iter().map(|stream| {
-            let head = tokio::spawn(head(stream, room));
+            let head = tokio::spawn(head(relabelled(stream, schema.clone()), room));
             async move { head.await.map_err(|error| Error::Internal(error.to_string()))? }
         }));
         let heads = heads.await?;
@@ -168,6 +177,16 @@ impl Engine {
 struct Head {
     batches: Vec<RecordBatch>,
     rest: Option<SendableRecordBatchStream>,
+}
+
+fn relabelled(stream: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
+    let own = schema.clone();
+    let batches = stream.map(move |batch| {
+        let batch = batch?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(own.clone(), batch.columns().to_vec(), &options)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }
 
 /// Reads until there is no more, or no more room.

@@ -36,9 +36,9 @@ pub(super) async fn segments(engine: &Engine, declared: &Declared, tables: &Tabl
     let homes: BTreeMap<String, Home> = homes.collect();
     let log = Role::Recommendations;
     let canonical = log.columns().iter().map(|column| column.name.to_owned());
-    let own = tables.0.get(&log).map(|table| crate::replay::log::attributes(table)).unwrap_or_default();
+    let within = measure.within.iter().map(|at| at.value.clone());
     let has = |name: &str| tables.has(log, name);
-    let columns = canonical.chain(own).filter(|name| has(name)).collect();
+    let columns = canonical.chain(within).filter(|name| has(name)).collect();
     let has = segments::Has { columns, lists: has("request_id") || has("subject_id") };
     let segments = segments::stage(engine, homes, measure, &has).await?;
     check_references(&declared.manifest, &segments)?;

@@ -33,7 +33,8 @@ pub struct Shown {
 
 /// Counts impressions of items. `listed` says that there is a table of items.
 pub async fn shown(engine: &Engine, segments: &Segments, by_subject: bool, listed: bool) -> Result<Catalogue> {
-    let once = format!("SELECT strategy, item_id, segment, count(*) AS n FROM {CODED} GROUP BY strategy, item_id, segment");
+    let once =
+        format!("SELECT strategy, item_id, segment, count(*) AS n FROM {CODED} GROUP BY strategy, item_id, segment");
     engine.stage("items_shown", &once).await?;
 
     let catalogue = if listed {

@@ -149,9 +149,10 @@ pub async fn cells(
     // As early as possible to the few combinations of what it will be added up by.
     let early = format!(
         "SELECT s.strategy AS strategy, s.cell AS cell, coalesce(g.grp, '{UNKNOWN}') AS grp, \
-         count(p.weight) AS impressions, sum(CAST(p.weight AS {EXACT})) AS exposure, sum(s.clicked) AS clicks, \
+         count(p.weight) AS impressions, sum(p.exact) AS exposure, sum(s.clicked) AS clicks, \
          sum(s.relevant) AS relevant, count(*) - count(s.position) AS unplaced, count(*) AS n \
-         FROM {CODED} s LEFT JOIN {GROUPED} g ON s.item_id = g.item_id LEFT JOIN {PLACES} p ON s.position = p.position \
+         FROM {CODED} s LEFT JOIN {GROUPED} g ON s.item_id = g.item_id LEFT JOIN \
+         (SELECT position, weight, CAST(weight AS {EXACT}) AS exact FROM {PLACES}) p ON s.position = p.position \
          GROUP BY s.strategy, s.cell, coalesce(g.grp, '{UNKNOWN}')"
     );
     let named = format!("SELECT a.*, c.bucket AS bucket{own} FROM ({early}) a JOIN {CELLS} c ON a.cell = c.cell");

@@ -37,8 +37,7 @@ const ROW_KEY: &str =
 pub(super) const OF: &str = "__key";
 
 /// The columns that every part of `decisions` has.
-const DECIDED: &str =
-    "key, subject_id, at, strategy, jurisdiction, inputs, explained, gpc, minor, impressions";
+const DECIDED: &str = "key, subject_id, at, strategy, jurisdiction, inputs, explained, gpc, minor, impressions";
 
 /// Why all rows of a request that contradicts itself are rejected.
 const TORN: &str = "the request has rows of more than one subject or strategy";

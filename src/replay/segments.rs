@@ -70,7 +70,7 @@ pub fn is_known(value: &str) -> bool {
 /// What the log has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Has {
-    /// Its columns: canonical ones, and those to compare by.
+    /// Its columns: canonical ones, and those within which comparisons are repeated.
     pub columns: BTreeSet<String>,
     /// Whether something tells one list from the next.
     pub lists: bool,
@@ -128,7 +128,9 @@ async fn number(engine: &Engine, table: &str, names: &[String]) -> Result<()> {
     let kinds = if names.is_empty() {
         "SELECT CAST(0 AS BIGINT) AS segment".to_owned()
     } else {
-        format!("SELECT {all}, CAST(row_number() OVER () AS BIGINT) AS segment FROM (SELECT DISTINCT {all} FROM {table})")
+        format!(
+            "SELECT {all}, CAST(row_number() OVER () AS BIGINT) AS segment FROM (SELECT DISTINCT {all} FROM {table})"
+        )
     };
     engine.stage(KINDS, &kinds).await?;
     let distinct: String = names.iter().map(|name| format!(", {name}")).collect();

@@ -125,9 +125,7 @@ impl Question<'_> {
         let sums = sums.collect::<String>() + ", count(*) AS shown";
         match self.unit {
             Unit::Subject => {
-                format!(
-                    "SELECT strategy, who, min(cell) AS cell{named}{sums} FROM {CODED} GROUP BY strategy, who{by}"
-                )
+                format!("SELECT strategy, who, min(cell) AS cell{named}{sums} FROM {CODED} GROUP BY strategy, who{by}")
             }
             Unit::Impression => {
                 format!("SELECT strategy, cell{named}{sums} FROM {CODED} GROUP BY strategy, cell{by}")
@@ -187,9 +185,8 @@ impl Question<'_> {
         let sums = self.each("sum({m}_m) AS {m}_m, sum({m}_n) AS {m}_n, sum({m}_y) AS {m}_y");
         // First to the few cells of people, by their numbers.
         let few = format!("SELECT strategy, level, cell{sums} FROM ({rows}) GROUP BY strategy, level, cell");
-        let named = format!(
-            "SELECT r.*, {part} AS part{own} FROM ({few}) r JOIN (SELECT * FROM {CELLS}) c ON r.cell = c.cell"
-        );
+        let named =
+            format!("SELECT r.*, {part} AS part{own} FROM ({few}) r JOIN (SELECT * FROM {CELLS}) c ON r.cell = c.cell");
         format!(
             "SELECT {keys}, CASE{which} END AS attribute, {value} AS value{sums} FROM ({named}) \
              GROUP BY GROUPING SETS ({})",
