@@ -27,8 +27,10 @@ use crate::error::{Error, Result};
 /// Rows that a plan may bring back. A result past it is a fault of the plan: results are small by design.
 const MAX_COLLECTED: usize = 5_000_000;
 
-/// What a stage may hold in memory, in bytes, over all its partitions; past it, it is kept on disk.
+/// What a stage may hold in memory, in bytes, over all its partitions; past it, it is kept on disk. The pool knows nothing
+/// of it, and an audit has some forty stages: of little memory each may have a small part only.
 const SMALL_STAGE: usize = 32 << 20;
+const STAGES: usize = 128;
 
 /// An environment variable: when it is set, every plan tells on stderr what it took.
 const TIMINGS: &str = "PROBITY_TIMINGS";
@@ -37,6 +39,7 @@ const TIMINGS: &str = "PROBITY_TIMINGS";
 pub struct Engine {
     pub session: SessionContext,
     folder: tempfile::TempDir,
+    small_stage: usize,
     timed: bool,
 }
 
@@ -61,7 +64,8 @@ impl Engine {
         options.execution.parquet.compression = Some("lz4_raw".into());
         options.execution.parquet.statistics_enabled = Some("chunk".into());
         let timed = std::env::var_os(TIMINGS).is_some();
-        Ok(Self { session: SessionContext::new_with_config_rt(config, runtime), folder, timed })
+        let small_stage = SMALL_STAGE.min(memory / STAGES);
+        Ok(Self { session: SessionContext::new_with_config_rt(config, runtime), folder, small_stage, timed })
     }
 
     /// From now on plans are not spread over processors: for few rows, that takes longer than it saves.
@@ -106,7 +110,7 @@ impl Engine {
         let fields = first.schema().fields().clone();
         let fields: Vec<Field> = fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let room = SMALL_STAGE / streams.len().max(1);
+        let room = self.small_stage / streams.len().max(1);
         let heads = futures::future::try_join_all(streams.into_iter().map(|stream| {
             let head = tokio::spawn(head(relabelled(stream, schema.clone()), room));
             async move { head.await.map_err(|error| Error::Internal(error.to_string()))? }

@@ -108,7 +108,8 @@ def main():
         for name, command in contestants.items():
             *measured, said[name] = run([str(word) for word in command])
             runs[name].append(measured)
-            print(f"{nth + 1}/{args.runs} {name}: {measured[0]:.2f} s, {measured[1]:.2f} s of processors", file=sys.stderr)
+            took = f"{measured[0]:.2f} s, {measured[1]:.2f} s of processors"
+            print(f"{nth + 1}/{args.runs} {name}: {took}", file=sys.stderr)
         for name, manifest in [("DuckDB by hand", "audit.yaml"), ("DuckDB by hand, CSV", "audit-csv.yaml"),
                                ("Polars, its share", "audit.yaml")]:
             if name in said:
