@@ -33,9 +33,11 @@ pub const DECIDED: &str = "decided";
 
 /// Random groups of people.
 const BUCKETS: u32 = 256;
-/// A bucket as a number from 0, of its two digits.
-const BUCKET: &str = "(CAST(strpos('0123456789abcdef', substr(bucket, 1, 1)) AS BIGINT) * 16 + \
-                      CAST(strpos('0123456789abcdef', substr(bucket, 2, 1)) AS BIGINT) - 17)";
+/// SQL: the bucket of a table as a number from 0, of its two digits.
+fn bucket_number(table: &str) -> String {
+    let digit = |nth: u32| format!("CAST(strpos('0123456789abcdef', substr({table}.bucket, {nth}, 1)) AS BIGINT)");
+    format!("({} * 16 + {} - 17)", digit(1), digit(2))
+}
 
 /// SQL: whether a row of [`CODED`] or [`CELLS`] is of one of the first `n` buckets.
 pub fn in_first_buckets(n: u64) -> String {
@@ -135,8 +137,9 @@ async fn number(engine: &Engine, table: &str, names: &[String]) -> Result<()> {
     engine.stage(KINDS, &kinds).await?;
     let distinct: String = names.iter().map(|name| format!(", {name}")).collect();
     let cells = format!(
-        "SELECT t.*, k.segment AS segment, k.segment * {BUCKETS} + {BUCKET} AS cell \
+        "SELECT t.*, k.segment AS segment, k.segment * {BUCKETS} + {} AS cell \
          FROM (SELECT DISTINCT bucket{distinct} FROM {table}) t {}",
+        bucket_number("t"),
         kinds_of("t", names)
     );
     engine.stage(CELLS, &cells).await
@@ -154,7 +157,8 @@ fn kinds_of(table: &str, names: &[String]) -> String {
 fn numbered_people(names: &[String]) -> String {
     format!(
         "SELECT p.*, CAST(row_number() OVER () AS BIGINT) AS who, k.segment AS segment, \
-         k.segment * {BUCKETS} + {BUCKET} AS cell FROM people_read p {}",
+         k.segment * {BUCKETS} + {} AS cell FROM people_read p {}",
+        bucket_number("p"),
         kinds_of("p", names)
     )
 }
@@ -183,8 +187,9 @@ async fn by_row(engine: &Engine, names: &[String], has: &Has) -> Result<String> 
     };
     Ok(format!(
         "(SELECT s.*, {} AS list, CAST(NULL AS BIGINT) AS who, k.segment AS segment, \
-         k.segment * {BUCKETS} + {BUCKET} AS cell FROM shown s {}{}) i",
+         k.segment * {BUCKETS} + {} AS cell FROM shown s {}{}) i",
         list.0,
+        bucket_number("s"),
         kinds_of("s", names),
         list.1
     ))
