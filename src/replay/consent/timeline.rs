@@ -112,10 +112,9 @@ pub fn timeline_sql(lanes: usize, linked: bool) -> String {
     let states = if linked { merged(&states) } else { states };
     // From when on somebody is known.
     let known = match linked {
-        true => format!(
-            "SELECT p.person, min(e.linked_at), 0, '', 0 FROM consent_events e \
+        true => "SELECT p.person, min(e.linked_at), 0, '', 0 FROM consent_events e \
              JOIN consent_people p ON e.subject_id = p.subject_id GROUP BY p.person"
-        ),
+            .to_owned(),
         false => format!("SELECT person, CAST({EVER} AS BIGINT), 0, '', 0 FROM consent_people"),
     };
     // Every bit that starts also ends, so that sums are 0 again where the next person of the bucket begins.
