@@ -4,7 +4,7 @@
 //! `cargo bench --profile dev --bench segments`; `PROBITY_BENCH_ROWS` sets the impressions (default 20 million, ten to
 //! a decision, some twenty to a person).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use probity::engine::Engine;
@@ -12,7 +12,7 @@ use probity::evidence::columns::Role;
 use probity::manifest::{Measure, Unit};
 use probity::metrics::{Metric, metric};
 use probity::replay::outcomes::{Question, cells};
-use probity::replay::segments::{Home, stage};
+use probity::replay::segments::{Has, Home, stage};
 
 const ATTRIBUTES: [&str; 4] = ["age_band", "gender", "region", "tier"];
 const TIMES: usize = 5;
@@ -30,11 +30,15 @@ async fn bench() -> Result<(), Box<dyn std::error::Error>> {
     let absent = Role::Recommendations.columns().iter().filter(|column| !given.contains(&column.name));
     let absent: String =
         absent.map(|column| format!(", CAST(NULL AS {}) AS {}", column.kind.sql_type(), column.name)).collect();
-    engine.view("impressions", &format!("SELECT *{absent} FROM log")).await?;
-    engine.stage("decisions", "SELECT strategy, subject_id, count(*) AS impressions FROM impressions GROUP BY strategy, subject_id, request_id").await?;
+    engine.view("impressions", &format!("SELECT *{absent}, request_id AS __key FROM log")).await?;
+    let decisions = "SELECT request_id AS key, strategy, subject_id, count(*) AS impressions, \
+                     CAST(row_number() OVER () AS BIGINT) AS list FROM impressions \
+                     GROUP BY strategy, subject_id, request_id";
+    engine.stage("decisions", decisions).await?;
     engine.stage("subjects", &subjects(people)).await?;
     let homes: BTreeMap<String, Home> = ATTRIBUTES.iter().map(|name| ((*name).to_owned(), Home::Subjects)).collect();
-    stage(&engine, homes, &Measure::default()).await?;
+    let columns: BTreeSet<String> = given.map(str::to_owned).into();
+    stage(&engine, homes, &Measure::default(), &Has { columns, lists: true }).await?;
     println!("{rows} impressions of {people} people; medians of {TIMES}");
     let scan = median(async || {
         engine.rows("SELECT sum(clicked) AS clicks, count(DISTINCT strategy) AS n FROM impressions").await.map(|_| ())

@@ -35,7 +35,13 @@ pub(super) async fn segments(engine: &Engine, declared: &Declared, tables: &Tabl
         .iter()
         .filter_map(|segment| Some((segment.attribute.value.clone(), tables.home(&segment.attribute)?)));
     let homes: BTreeMap<String, Home> = homes.collect();
-    let segments = segments::stage(engine, homes, measure).await?;
+    let log = Role::Recommendations;
+    let canonical = log.columns().iter().map(|column| column.name.to_owned());
+    let within = measure.within.iter().map(|at| at.value.clone());
+    let has = |name: &str| tables.has(log, name);
+    let columns = canonical.chain(within).filter(|name| has(name)).collect();
+    let has = segments::Has { columns, lists: has("request_id") || has("subject_id") };
+    let segments = segments::stage(engine, homes, measure, &has).await?;
     check_references(&declared.manifest, &segments)?;
     Ok(Some(segments))
 }

@@ -34,7 +34,7 @@ pub(super) async fn item_facts(
     let listed = has("request_id") || has("subject_id");
     if listed {
         let all = measure.item_groups.iter().any(|of| of.by_segment);
-        rankings::number(engine, if all { segments } else { &everyone }).await?;
+        rankings::number(engine, if all { segments } else { &everyone }, measure.unit).await?;
     }
     let columns = Has { relevant: has("relevant"), clicked: has("clicked") };
     let (mut exposures, mut rankings) = (Vec::new(), Vec::new());

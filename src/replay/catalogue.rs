@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::items::{Segment, by_segment, key, names, units};
-use super::segments::Segments;
+use super::items::{Segment, by_segment, key, units, with_names};
+use super::segments::{CODED, Segments};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::stats::Abundance;
@@ -33,8 +33,8 @@ pub struct Shown {
 
 /// Counts impressions of items. `listed` says that there is a table of items.
 pub async fn shown(engine: &Engine, segments: &Segments, by_subject: bool, listed: bool) -> Result<Catalogue> {
-    let own: String = names(segments).iter().map(|name| format!(", {name}")).collect();
-    let once = format!("SELECT strategy, item_id{own}, count(*) AS n FROM shown GROUP BY strategy, item_id{own}");
+    let once =
+        format!("SELECT strategy, item_id, segment, count(*) AS n FROM {CODED} GROUP BY strategy, item_id, segment");
     engine.stage("items_shown", &once).await?;
 
     let catalogue = if listed {
@@ -51,7 +51,8 @@ pub async fn shown(engine: &Engine, segments: &Segments, by_subject: bool, liste
         shown: BTreeMap::new(),
     };
 
-    let by_item = by_segment("strategy, item_id", "sum(n) AS times", "items_shown", segments);
+    let named = with_names("items_shown", segments);
+    let by_item = by_segment("strategy, item_id", "sum(n) AS times", &named, segments);
     let abundance = format!(
         "SELECT strategy, attribute, value, times, count(*) AS items FROM ({by_item}) \
          GROUP BY strategy, attribute, value, times"
@@ -61,7 +62,7 @@ pub async fn shown(engine: &Engine, segments: &Segments, by_subject: bool, liste
         let of = catalogue.shown.entry(key(&rows, row)).or_default();
         of.impressions.add(rows.count("times", row), rows.count("items", row));
     }
-    let rows = engine.rows(&units(segments, by_subject, "items_shown")).await?;
+    let rows = engine.rows(&units(segments, by_subject, &named)).await?;
     for row in 0..rows.len() {
         if let Some(of) = catalogue.shown.get_mut(&key(&rows, row)) {
             of.units = rows.count("units", row);

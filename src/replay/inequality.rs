@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::segments::{CELLS, CODED};
 use crate::engine::{Engine, literal};
 use crate::error::Result;
 use crate::stats::inequality::Sums;
@@ -50,12 +51,8 @@ pub async fn spreads(engine: &Engine, benefits: &[Benefit], attributes: &[&Strin
     let sums = benefits
         .iter()
         .map(|Benefit { id, column, .. }| format!("count({column}) AS {id}_n, coalesce(sum({column}), 0) AS {id}_b"));
-    let own =
-        (0..attributes.len()).map(|nth| format!(", p.{} AS attribute{nth}", super::segments::column(attributes[nth])));
     let each = format!(
-        "SELECT d.*, p.bucket AS bucket{} FROM (SELECT strategy, subject_id, {} FROM impressions \
-         GROUP BY strategy, subject_id) d JOIN people p ON d.subject_id = p.subject_id",
-        own.collect::<String>(),
+        "SELECT strategy, min(cell) AS cell, {} FROM {CODED} GROUP BY strategy, who",
         sums.collect::<Vec<_>>().join(", "),
     );
     engine.stage("benefits", &each).await?;
@@ -110,7 +107,7 @@ pub async fn spreads(engine: &Engine, benefits: &[Benefit], attributes: &[&Strin
 fn sums_sql(benefit: &Benefit, attributes: &[&String]) -> String {
     let Benefit { id, scale, .. } = benefit;
     let amount = format!("CAST({id}_b AS DOUBLE) * {scale:e}");
-    let billionths = |of: &str| format!("CAST(sum(CAST(round(({of}) * 1e9) AS DECIMAL(30, 0))) AS DOUBLE)");
+    let billionths = |of: &str| format!("sum(CAST(round(({of}) * 1e9) AS DECIMAL(30, 0)))");
     let above = |of: &str| billionths(&format!("CASE WHEN {id}_b > 0 THEN {of} ELSE 0.0 END"));
     let names: Vec<String> = (0..attributes.len()).map(|nth| format!("attribute{nth}")).collect();
     let sets = names.iter().map(|name| format!(", (strategy, bucket, {name})")).collect::<String>();
@@ -124,16 +121,26 @@ fn sums_sql(benefit: &Benefit, attributes: &[&String]) -> String {
         [only] => (format!("CASE {} END", told.join(" ")), only.clone()),
         several => (format!("CASE {} END", told.join(" ")), format!("coalesce({})", several.join(", "))),
     };
-    format!(
-        "SELECT strategy, bucket, {attribute} AS attribute, {value} AS value, count(*) AS people, \
-         CAST(sum(CAST({id}_b AS DECIMAL(19, 0))) AS DOUBLE) AS total, \
-         CAST(sum(CAST({id}_b AS DECIMAL(19, 0)) * CAST({id}_b AS DECIMAL(19, 0))) AS DOUBLE) AS squares, \
+    let own = (0..attributes.len())
+        .map(|nth| format!(", c.{} AS attribute{nth}", super::segments::column(attributes[nth])))
+        .collect::<String>();
+    // First to the few cells of people, in numbers whose sums are exact.
+    let by_cell = format!(
+        "SELECT strategy, cell, count(*) AS people, sum(CAST({id}_b AS DECIMAL(19, 0))) AS total, \
+         sum(CAST({id}_b AS DECIMAL(19, 0)) * CAST({id}_b AS DECIMAL(19, 0))) AS squares, \
          {entropy} AS entropy, {logs} AS logs, {roots} AS roots, \
          count(*) FILTER (WHERE {id}_b = 0) AS zeros, count(*) FILTER (WHERE {id}_b < 0) AS negative \
-         FROM benefits WHERE {id}_n > 0 GROUP BY GROUPING SETS ((strategy, bucket){sets})",
+         FROM benefits WHERE {id}_n > 0 GROUP BY strategy, cell",
         entropy = above(&format!("{amount} * ln({amount})")),
         logs = above(&format!("ln({amount})")),
         roots = above(&format!("sqrt({amount})")),
+    );
+    let exact = ["total", "squares", "entropy", "logs", "roots"];
+    let exact = exact.map(|name| format!("CAST(sum({name}) AS DOUBLE) AS {name}")).join(", ");
+    format!(
+        "SELECT strategy, bucket, {attribute} AS attribute, {value} AS value, sum(people) AS people, {exact}, \
+         sum(zeros) AS zeros, sum(negative) AS negative FROM (SELECT b.*, c.bucket AS bucket{own} FROM ({by_cell}) b \
+         JOIN {CELLS} c ON b.cell = c.cell) GROUP BY GROUPING SETS ((strategy, bucket){sets})"
     )
 }
 

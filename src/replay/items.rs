@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
 use super::positions::PLACES;
-use super::segments::{Segments, UNKNOWN};
+use super::segments::{CELLS, CODED, DECIDED, KINDS, Segments, UNKNOWN};
 use crate::engine::{Engine, Rows, literal, quoted};
 use crate::error::Result;
 use crate::manifest::{ItemGroup, Target};
@@ -145,17 +145,18 @@ pub async fn cells(
     segments: &Segments,
     by_subject: bool,
 ) -> Result<BTreeMap<(String, Segment), Cell>> {
-    let own: String = names(segments).iter().map(|name| format!(", s.{name} AS {name}")).collect();
-    let parts: String = names(segments).iter().map(|name| format!(", s.{name}")).collect();
+    let own: String = names(segments).iter().map(|name| format!(", c.{name} AS {name}")).collect();
     // As early as possible to the few combinations of what it will be added up by.
     let early = format!(
-        "SELECT s.strategy AS strategy, s.bucket AS bucket{own}, coalesce(g.grp, '{UNKNOWN}') AS grp, \
-         count(p.weight) AS impressions, sum(CAST(p.weight AS {EXACT})) AS exposure, sum(s.clicked) AS clicks, \
+        "SELECT s.strategy AS strategy, s.cell AS cell, coalesce(g.grp, '{UNKNOWN}') AS grp, \
+         count(p.weight) AS impressions, sum(p.exact) AS exposure, sum(s.clicked) AS clicks, \
          sum(s.relevant) AS relevant, count(*) - count(s.position) AS unplaced, count(*) AS n \
-         FROM shown s LEFT JOIN {GROUPED} g ON s.item_id = g.item_id LEFT JOIN {PLACES} p ON s.position = p.position \
-         GROUP BY s.strategy, s.bucket{parts}, coalesce(g.grp, '{UNKNOWN}')"
+         FROM {CODED} s LEFT JOIN {GROUPED} g ON s.item_id = g.item_id LEFT JOIN \
+         (SELECT position, weight, CAST(weight AS {EXACT}) AS exact FROM {PLACES}) p ON s.position = p.position \
+         GROUP BY s.strategy, s.cell, coalesce(g.grp, '{UNKNOWN}')"
     );
-    engine.stage("attention", &early).await?;
+    let named = format!("SELECT a.*, c.bucket AS bucket{own} FROM ({early}) a JOIN {CELLS} c ON a.cell = c.cell");
+    engine.stage("attention", &named).await?;
     let sums = "CAST(sum(impressions) AS DOUBLE) AS impressions, CAST(coalesce(sum(exposure), 0) AS DOUBLE) AS exposure, \
                 CAST(coalesce(sum(clicks), 0) AS DOUBLE) AS clicks, CAST(coalesce(sum(relevant), 0) AS DOUBLE) AS relevant, \
                 CAST(sum(unplaced) AS DOUBLE) AS unplaced";
@@ -187,12 +188,14 @@ pub(super) fn units(segments: &Segments, by_subject: bool, otherwise: &str) -> S
     if !by_subject {
         return by_segment("strategy", "sum(n) AS units", otherwise, segments);
     }
-    let own: String = names(segments).iter().map(|name| format!(", p.{name} AS {name}")).collect();
-    let people = format!(
-        "SELECT d.strategy AS strategy{own}, 1 AS n FROM (SELECT DISTINCT strategy, subject_id FROM decisions) d \
-         JOIN people p ON d.subject_id = p.subject_id"
-    );
-    by_segment("strategy", "sum(n) AS units", &format!("({people})"), segments)
+    let people = format!("(SELECT strategy, segment, count(*) AS n FROM {DECIDED} GROUP BY strategy, segment)");
+    by_segment("strategy", "sum(n) AS units", &with_names(&people, segments), segments)
+}
+
+/// A table that numbers combinations of attributes, with their names.
+pub(super) fn with_names(table: &str, segments: &Segments) -> String {
+    let own: String = names(segments).iter().map(|name| format!(", k.{name} AS {name}")).collect();
+    format!("(SELECT t.*{own} FROM {table} t JOIN {KINDS} k ON t.segment = k.segment)")
 }
 
 /// The attributes of segments as SQL names them.

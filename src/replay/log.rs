@@ -33,6 +33,12 @@ pub(super) const KEY: &str =
 const ROW_KEY: &str =
     "coalesce(request_id, concat_ws('\u{1f}', subject_id, CAST(timestamp AS VARCHAR), strategy, item_id))";
 
+/// The column of `impressions` with the `key` of the decision that a row belongs to.
+pub(super) const OF: &str = "__key";
+
+/// The columns that every part of `decisions` has.
+const DECIDED: &str = "key, subject_id, at, strategy, jurisdiction, inputs, explained, gpc, minor, impressions";
+
 /// Why all rows of a request that contradicts itself are rejected.
 const TORN: &str = "the request has rows of more than one subject or strategy";
 
@@ -47,7 +53,9 @@ pub async fn prepare(engine: &Engine, table: &mut Table, unit: Unit) -> Result<(
     let mut rejects = Vec::new();
     if identified && unit == Unit::Subject {
         if by_impression {
-            rejects.extend(repeated_impressions(engine, table).await?);
+            // One reading tells what the requests are, and which of them cannot be.
+            engine.stage("requests", &grouped("recommendations_impressions", &suspect(table))).await?;
+            rejects.extend(repeated_impressions(engine).await?);
         }
         if by_decision {
             rejects.extend(repeated_decisions(engine).await?);
@@ -65,7 +73,11 @@ pub async fn prepare(engine: &Engine, table: &mut Table, unit: Unit) -> Result<(
     if by_impression {
         let rows = kept("recommendations_impressions");
         impressions.push(impression_rows(&rows, table, counts_from_zero(engine, table).await?));
-        decisions.push(if identified && unit == Unit::Subject { grouped(&rows) } else { each_row(&rows) });
+        decisions.push(match (identified && unit == Unit::Subject, rejected) {
+            (true, false) => format!("SELECT {DECIDED} FROM requests"),
+            (true, true) => grouped(&rows, "false"),
+            (false, _) => each_row(&rows),
+        });
     }
     if by_decision {
         let rows = kept("recommendations_decisions");
@@ -73,7 +85,12 @@ pub async fn prepare(engine: &Engine, table: &mut Table, unit: Unit) -> Result<(
         decisions.push(listed(&rows));
     }
     engine.view("impressions", &impressions.join("\nUNION ALL ")).await?;
-    engine.stage("decisions", &decisions.join("\nUNION ALL ")).await
+    let decisions: Vec<String> = decisions.iter().map(|part| format!("SELECT {DECIDED} FROM ({part})")).collect();
+    let numbered = format!(
+        "SELECT {DECIDED}, CAST(row_number() OVER () AS BIGINT) AS list FROM ({})",
+        decisions.join("\nUNION ALL ")
+    );
+    engine.stage("decisions", &numbered).await
 }
 
 /// Rejects what lists a person once more: joined with the log, every further row would count the person again.
@@ -165,7 +182,7 @@ async fn counts_from_zero(engine: &Engine, table: &Table) -> Result<bool> {
 
 fn impression_rows(rows: &str, table: &Table, from_zero: bool) -> String {
     let item = |name: &str| if from_zero && name == "position" { "position + 1" } else { name }.to_owned();
-    format!("SELECT {} FROM {rows}", columns(table, item))
+    format!("SELECT {}, {KEY} AS {OF} FROM {rows}", columns(table, item))
 }
 
 /// A row per decision, taken apart into one row per item. Positions count from 1 unless the row states them.
@@ -183,6 +200,7 @@ fn unnested(rows: &str, table: &Table) -> String {
         .filter(|column| !column.per_item)
         .map(|column| column.name.to_owned())
         .chain(attributes(table).iter().map(|name| crate::engine::quoted(name)))
+        .chain([format!("{ROW_KEY} AS {OF}")])
         .collect();
     let lists: Vec<String> = given.iter().map(|name| format!("unnest({}) AS {name}", list(name))).collect();
     let element = |name: &str| {
@@ -201,7 +219,7 @@ fn unnested(rows: &str, table: &Table) -> String {
         }
     };
     format!(
-        "SELECT {} FROM (SELECT {}, {}, unnest(range(1, 1 + CAST(array_length({}) AS BIGINT))) AS __ordinal FROM {rows})",
+        "SELECT {}, {OF} FROM (SELECT {}, {}, unnest(range(1, 1 + CAST(array_length({}) AS BIGINT))) AS __ordinal FROM {rows})",
         columns(table, element),
         request.join(", "),
         lists.join(", "),
@@ -209,11 +227,13 @@ fn unnested(rows: &str, table: &Table) -> String {
     )
 }
 
-fn grouped(rows: &str) -> String {
+/// Requests by their rows; `suspect` says of which rows they cannot be.
+fn grouped(rows: &str, suspect: &str) -> String {
     format!(
         "SELECT {KEY} AS key, min(subject_id) AS subject_id, min(timestamp) AS at, min(strategy) AS strategy, \
          coalesce(min(jurisdiction), '') AS jurisdiction, coalesce(min(inputs), '') AS inputs, \
-         max(explained) AS explained, max(gpc) AS gpc, max(minor) AS minor, count(*) AS impressions FROM {rows} GROUP BY {KEY}"
+         max(explained) AS explained, max(gpc) AS gpc, max(minor) AS minor, count(*) AS impressions, \
+         {suspect} AS suspect FROM {rows} GROUP BY {KEY}"
     )
 }
 
@@ -233,21 +253,22 @@ fn listed(rows: &str) -> String {
     )
 }
 
-/// Impressions that repeat another one of their request, and requests that contradict themselves.
-///
-/// One grouping per request finds the suspects: for distinct positions the sum of the positions' bits is their union.
-async fn repeated_impressions(engine: &Engine, table: &Table) -> Result<Vec<Reject>> {
+/// Which requests may have rows that repeat another one, or contradict themselves: for distinct positions the sum of the
+/// positions' bits is their union.
+fn suspect(table: &Table) -> String {
     let repeated = if table.present.contains("position") {
         let bit = format!("CASE WHEN position < {POSITIONS} THEN 1 << position END");
         format!("sum({bit}) <> bit_or({bit}) OR count({bit}) < count(*)")
     } else {
         "count(DISTINCT item_id) < count(*)".to_owned()
     };
-    let suspects = format!(
-        "SELECT {KEY} AS key FROM recommendations_impressions GROUP BY {KEY} \
-         HAVING {repeated} OR min(subject_id) <> max(subject_id) OR min(strategy) <> max(strategy)"
-    );
-    locate(engine, "recommendations_impressions", KEY, "item_id, position", &suspects, "item and position").await
+    format!("({repeated} OR min(subject_id) <> max(subject_id) OR min(strategy) <> max(strategy))")
+}
+
+/// Impressions that repeat another one of their request, and requests that contradict themselves.
+async fn repeated_impressions(engine: &Engine) -> Result<Vec<Reject>> {
+    let suspects = "SELECT key FROM requests WHERE suspect";
+    locate(engine, "recommendations_impressions", KEY, "item_id, position", suspects, "item and position").await
 }
 
 /// Decisions that repeat another row of the same request, and requests that contradict themselves.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::segments::{Segments, UNKNOWN, column};
+use super::segments::{CELLS, CODED, Segments, UNKNOWN, column, in_first_buckets};
 use crate::engine::{Engine, Rows, literal};
 use crate::error::Result;
 use crate::manifest::Unit;
@@ -119,13 +119,14 @@ pub async fn tallies(engine: &Engine, question: &Question<'_>) -> Result<Vec<Tal
     match question.unit {
         Unit::Subject => {
             let decisions = "decisions d JOIN people p ON d.subject_id = p.subject_id";
-            tallies.extend(count(engine, Of::Decisions, &words, decisions, Some("d.subject_id")).await?);
+            tallies.extend(count(engine, Of::Decisions, &words, decisions, Some("p.who")).await?);
             tallies.extend(people(question.segments));
-            tallies.extend(count(engine, Of::Impressions, &numbers, "shown", Some("subject_id")).await?);
+            tallies.extend(count(engine, Of::Impressions, &numbers, CODED, Some("who")).await?);
         }
         Unit::Impression => {
             words.extend(numbers);
-            tallies.extend(count(engine, Of::Impressions, &words, "shown", None).await?);
+            let named = format!("{CODED} i JOIN {CELLS} c ON i.cell = c.cell");
+            tallies.extend(count(engine, Of::Impressions, &words, &named, None).await?);
         }
     }
     Ok(tallies)
@@ -148,13 +149,24 @@ async fn count(engine: &Engine, of: Of, columns: &[Column], from: &str, unit: Op
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = engine.rows(&sql(columns, from, unit)).await?;
+    engine.stage("mix_cells", &cells(columns, from, unit)).await?;
+    let rows = engine.rows(&sums(unit.is_some())).await?;
+    let mut units: BTreeMap<u64, u64> = BTreeMap::new();
+    if unit.is_some() {
+        let counted = "SELECT mix, count(*) AS units FROM (SELECT DISTINCT mix, unit FROM mix_cells) GROUP BY mix";
+        let counted = engine.rows(counted).await?;
+        units.extend((0..counted.len()).map(|row| (counted.count("mix", row), counted.count("units", row))));
+    }
     let mut tallies: Vec<Tally> = Vec::new();
     for (nth, column) in columns.iter().enumerate() {
         let mut tally =
             Tally { of, by: column.by.clone(), edges: column.edges.clone(), bins: BTreeMap::new(), units: 0 };
+        tally.units = units.get(&(nth as u64)).copied().unwrap_or(0);
         for row in (0..rows.len()).filter(|&row| rows.count("mix", row) == nth as u64) {
             tally.add(&rows, row);
+        }
+        if unit.is_none() {
+            tally.units = tally.bins.values().map(|bin| bin.sums.y as u64).sum();
         }
         tallies.push(tally);
     }
@@ -167,14 +179,12 @@ impl Tally {
         let name = if self.edges.is_empty() { raw.to_owned() } else { bin_name(&self.edges, raw) };
         let sum = |name: &str| rows.float(name, row).unwrap_or(0.0);
         let sums = BinSums { y: sum("y"), yy: sum("yy"), yn: sum("yn") };
-        self.units += rows.count("first", row);
         self.bins.insert(name, Bin { sums, units: rows.count("units", row) });
     }
 }
 
-/// Per column and bin: rows, units, and of units the sums of squares and products with the unit's rows that count.
-/// `first` counts each unit once over the bins of a column.
-fn sql(columns: &[Column], from: &str, unit: Option<&str>) -> String {
+/// Rows by column (`mix`), bin and unit.
+fn cells(columns: &[Column], from: &str, unit: Option<&str>) -> String {
     let names: Vec<String> = (0..columns.len()).map(|nth| format!("bin{nth}")).collect();
     let bins: String = names.iter().zip(columns).map(|(name, of)| format!(", {} AS {name}", of.bin)).collect();
     let which: String =
@@ -189,22 +199,26 @@ fn sql(columns: &[Column], from: &str, unit: Option<&str>) -> String {
         sets.join(", ")
     );
     // A row outside every bin of a column leaves that column's set without a bin, and with it without a mix.
-    let counted = format!("SELECT * FROM ({cells}) WHERE mix IS NOT NULL");
+    format!("SELECT * FROM ({cells}) WHERE mix IS NOT NULL")
+}
+
+/// Per column and bin: rows, units, and of units the sums of squares and products with the unit's rows that count.
+fn sums(units: bool) -> String {
     let wide = |name: &str| format!("CAST({name} AS DECIMAL(19, 0))");
-    let summed = match unit {
-        Some(_) => format!(
-            "SELECT mix, bin, sum(y) AS y, sum({y} * {y}) AS yy, sum({y} * {n}) AS yn, count(*) AS units, \
-             count(*) FILTER (WHERE nth = 1) AS first FROM (SELECT mix, bin, y, \
-             sum(y) OVER (PARTITION BY mix, unit) AS n, \
-             row_number() OVER (PARTITION BY mix, unit ORDER BY bin) AS nth FROM ({counted})) GROUP BY mix, bin",
-            y = wide("y"),
-            n = wide("n"),
-        ),
-        None => format!("SELECT mix, bin, y, y AS yy, y AS yn, y AS units, y AS first FROM ({counted})"),
+    let summed = if units {
+        format!(
+            "SELECT c.mix AS mix, c.bin AS bin, sum(c.y) AS y, sum({y} * {y}) AS yy, sum({y} * {n}) AS yn, count(*) AS units \
+             FROM mix_cells c JOIN (SELECT mix, unit, sum(y) AS n FROM mix_cells GROUP BY mix, unit) u \
+             ON c.mix = u.mix AND c.unit = u.unit GROUP BY c.mix, c.bin",
+            y = wide("c.y"),
+            n = wide("u.n"),
+        )
+    } else {
+        "SELECT mix, bin, y, y AS yy, y AS yn, y AS units FROM mix_cells".to_owned()
     };
     format!(
         "SELECT mix, CASE WHEN place <= {MOST} THEN bin ELSE '{OTHER}' END AS bin, sum(y) AS y, \
-         CAST(sum(yy) AS DOUBLE) AS yy, CAST(sum(yn) AS DOUBLE) AS yn, max(units) AS units, sum(first) AS first \
+         CAST(sum(yy) AS DOUBLE) AS yy, CAST(sum(yn) AS DOUBLE) AS yn, max(units) AS units \
          FROM (SELECT *, row_number() OVER (PARTITION BY mix ORDER BY y DESC, bin) AS place FROM ({summed})) \
          GROUP BY mix, CASE WHEN place <= {MOST} THEN bin ELSE '{OTHER}' END"
     )
@@ -242,16 +256,14 @@ pub fn bin_place(edges: &[f64], name: &str) -> usize {
 async fn choose_edges(engine: &Engine, number: &Number, impressions: u64) -> Result<Vec<f64>> {
     let value = number.value;
     let buckets = (ENOUGH.saturating_mul(256) / impressions.max(1)).clamp(1, 256);
-    let part = if buckets < 256 { format!(" FILTER (WHERE bucket < '{buckets:02x}')") } else { String::new() };
+    let part = if buckets < 256 { format!(" WHERE {}", in_first_buckets(buckets)) } else { String::new() };
     let deciles: Vec<String> =
         (1..10).map(|nth| format!("min(v) FILTER (WHERE upto * 10 >= total * {nth}) AS edge{nth}")).collect();
-    // What does not count is counted as 0 and left out afterwards: a condition on rows would be pushed into the scan, where
-    // the number of a row within its Parquet file, by which rejected rows are known, is not there yet.
     let rows = engine
         .rows(&format!(
             "SELECT {} FROM (SELECT v, sum(n) OVER (ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto, \
-             sum(n) OVER () AS total FROM (SELECT {value} AS v, count({value}){part} AS n FROM shown \
-             GROUP BY {value} HAVING count({value}){part} > 0))",
+             sum(n) OVER () AS total FROM (SELECT v, count(v) AS n FROM (SELECT {value} AS v FROM {CODED}{part}) \
+             WHERE v IS NOT NULL GROUP BY v))",
             deciles.join(", ")
         ))
         .await?;

@@ -1,12 +1,11 @@
 //! Outcomes by segment: per-subject sums, and from them the few sums that a cluster-robust interval needs.
 //!
-//! One plan reads the log and adds up by subject; joined with `people` it counts by every combination of attributes
-//! once, and segments and subgroups of any depth are rolled up from those few rows.
+//! One plan reads the log, adds up by subject and then by every combination of attributes; segments and subgroups of any
+//! depth are rolled up from those few rows.
 
 use std::collections::BTreeMap;
 
-use super::log::KEY;
-use super::segments::{UNKNOWN, column, label};
+use super::segments::{CODED, DECIDED, KINDS, UNKNOWN, column, label};
 use crate::engine::{Engine, quoted};
 use crate::error::Result;
 use crate::manifest::Unit;
@@ -60,7 +59,7 @@ pub async fn cells(engine: &Engine, question: &Question<'_>) -> Result<Vec<Cell>
 /// Metrics that one plan sums.
 pub(super) struct Part {
     pub metrics: Vec<&'static Metric>,
-    /// Per unit with its attributes: for every metric `{id}_n`, `{id}_y` and `{id}_k`.
+    /// Per unit with the number of its combination of attributes: for every metric `{id}_n`, `{id}_y` and `{id}_k`.
     pub per_unit: String,
     /// The column within whose values it is counted.
     pub within: Option<String>,
@@ -97,7 +96,7 @@ pub(super) async fn parts(engine: &Engine, question: &Question<'_>) -> Result<Ve
     }
     let exposure = of(|per| per == Per::AllDecisions);
     if !exposure.is_empty() {
-        add(&exposure, from_decisions().to_owned(), None, question.depth);
+        add(&exposure, from_decisions(), None, question.depth);
     }
     Ok(parts)
 }
@@ -153,8 +152,7 @@ impl Question<'_> {
                 format!(", {one} AS {id}_n, coalesce({value}, 0) AS {id}_y, {one} AS {id}_k")
             });
             let (sums, place) = (sums.collect::<String>(), place(""));
-            let attributes = self.attributes.iter().map(|name| format!(", {}", column(name))).collect::<String>();
-            return format!("SELECT strategy, {place} AS within{attributes}{sums} FROM shown");
+            return format!("SELECT strategy, {place} AS within, segment{sums} FROM {CODED}");
         }
         let sums = metrics.iter().map(|metric| {
             let (id, value) = (metric.id, metric.sql(self.places));
@@ -162,7 +160,8 @@ impl Question<'_> {
         });
         let (sums, place) = (sums.collect::<String>(), place(""));
         let per_subject = format!(
-            "SELECT strategy, subject_id, {place} AS within{sums} FROM impressions GROUP BY strategy, subject_id, {place}"
+            "SELECT strategy, who, min(segment) AS segment, {place} AS within{sums} FROM {CODED} \
+             GROUP BY strategy, who, {place}"
         );
         let decided = metrics.iter().any(|metric| metric.per == Per::Decision);
         let over = metrics.iter().map(|metric| {
@@ -175,15 +174,12 @@ impl Question<'_> {
             format!(", {over} AS {id}_n, u.{id}_y, u.{id}_k")
         });
         let join = if decided {
-            " JOIN (SELECT strategy, subject_id, count(*) AS decisions FROM decisions GROUP BY strategy, subject_id) d \
-             ON u.strategy = d.strategy AND u.subject_id = d.subject_id"
+            format!(" JOIN {DECIDED} d ON u.strategy = d.strategy AND u.who = d.who")
         } else {
-            ""
+            String::new()
         };
-        self.with_people(&format!(
-            "SELECT u.strategy, u.subject_id, u.within{} FROM ({per_subject}) u{join}",
-            over.collect::<String>()
-        ))
+        let over = over.collect::<String>();
+        format!("SELECT u.strategy, u.within, u.segment{over} FROM ({per_subject}) u{join}")
     }
 
     /// Per subject, from each decision's list.
@@ -192,16 +188,16 @@ impl Question<'_> {
         let most = self.cutoff.map_or("l.relevant".to_owned(), |k| format!("least(l.relevant, {k})"));
         // Whole numbers, so that sums do not depend on their order.
         let lists = format!(
-            "SELECT strategy, subject_id, count(*) AS rows, sum(relevant) AS relevant, \
+            "SELECT strategy, who, min(segment) AS segment, count(*) AS rows, sum(relevant) AS relevant, \
              count(*) FILTER (WHERE {top}) AS judged, \
              coalesce(sum(relevant) FILTER (WHERE {top}), 0) AS hits, \
              min(position) FILTER (WHERE relevant = 1 AND {top}) AS first, \
              coalesce(sum(CAST(round(1e9 / log2(position + 1)) AS BIGINT)) FILTER (WHERE relevant = 1 AND {top}), 0) AS gain \
-             FROM impressions WHERE relevant IS NOT NULL AND position > 0 GROUP BY strategy, subject_id, {KEY}"
+             FROM {CODED} WHERE relevant IS NOT NULL AND position > 0 GROUP BY strategy, who, list"
         );
         let valued = metrics.iter().map(|metric| format!(", {} AS {}", metric.value, quoted(metric.id)));
         let valued = format!(
-            "SELECT strategy, subject_id, rows{} FROM (SELECT l.*, i.gain AS ideal FROM ({lists}) l LEFT JOIN ideal i \
+            "SELECT strategy, who, segment, rows{} FROM (SELECT l.*, i.gain AS ideal FROM ({lists}) l LEFT JOIN ideal i \
              ON {most} = i.n) WHERE judged > 0",
             valued.collect::<String>()
         );
@@ -213,15 +209,10 @@ impl Question<'_> {
                  coalesce(sum(rows) FILTER (WHERE {value} IS NOT NULL), 0) AS {id}_k"
             )
         });
-        self.with_people(&format!(
-            "SELECT strategy, subject_id, '' AS within{} FROM ({valued}) GROUP BY strategy, subject_id",
+        format!(
+            "SELECT strategy, '' AS within, min(segment) AS segment{} FROM ({valued}) GROUP BY strategy, who",
             means.collect::<String>()
-        ))
-    }
-
-    fn with_people(&self, per_subject: &str) -> String {
-        let attributes = self.attributes.iter().map(|name| format!(", p.{}", column(name))).collect::<String>();
-        format!("SELECT u.*{attributes} FROM ({per_subject}) u JOIN people p ON u.subject_id = p.subject_id")
+        )
     }
 
     /// The sums that intervals need, of every combination of values, and of those the segments up to `depth`.
@@ -242,25 +233,27 @@ impl Question<'_> {
             rolled += &sums.map(|sum| format!(", CAST(sum({id}_{sum}) AS DOUBLE) AS {id}_{sum}")).collect::<String>();
         }
         let all = names.join(", ");
+        let named = names.iter().map(|name| format!("k.{name} AS {name}")).collect::<Vec<_>>().join(", ");
         let sets = subsets(&names, depth);
         let sets: Vec<String> = sets.iter().map(|set| format!("(strategy, within, {})", set.join(", "))).collect();
         format!(
-            "SELECT strategy, within, {all}{rolled} FROM (SELECT strategy, within, {all}{finest} FROM ({per_unit}) \
-             GROUP BY strategy, within, {all}) GROUP BY GROUPING SETS ({})",
+            "SELECT strategy, within, {all}{rolled} FROM (SELECT f.*, {named} FROM \
+             (SELECT strategy, within, segment{finest} FROM ({per_unit}) GROUP BY strategy, within, segment) f \
+             JOIN {KINDS} k ON f.segment = k.segment) GROUP BY GROUPING SETS ({})",
             sets.join(", ")
         )
     }
 }
 
 /// Per subject and strategy, from decisions: also of those whom the strategy never decided about.
-fn from_decisions() -> &'static str {
-    "SELECT s.strategy AS strategy, '' AS within, a.n AS exposure_n, coalesce(o.n, 0) AS exposure_y, \
-     coalesce(o.shown, 0) AS exposure_k, p.* \
-     FROM (SELECT DISTINCT strategy FROM decisions) s \
-     CROSS JOIN (SELECT subject_id, count(*) AS n FROM decisions GROUP BY subject_id) a \
-     JOIN people p ON a.subject_id = p.subject_id \
-     LEFT JOIN (SELECT strategy, subject_id, count(*) AS n, sum(impressions) AS shown FROM decisions \
-     GROUP BY strategy, subject_id) o ON s.strategy = o.strategy AND a.subject_id = o.subject_id"
+fn from_decisions() -> String {
+    format!(
+        "SELECT s.strategy AS strategy, '' AS within, a.segment AS segment, a.n AS exposure_n, \
+         coalesce(o.decisions, 0) AS exposure_y, coalesce(o.shown, 0) AS exposure_k \
+         FROM (SELECT DISTINCT strategy FROM {DECIDED}) s CROSS JOIN \
+         (SELECT who, min(segment) AS segment, sum(decisions) AS n FROM {DECIDED} GROUP BY who) a \
+         LEFT JOIN {DECIDED} o ON s.strategy = o.strategy AND a.who = o.who"
+    )
 }
 
 /// All subsets of one to `depth` names.

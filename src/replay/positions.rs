@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 
+use super::segments::CODED;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::manifest::{Measure, PositionModel};
@@ -55,10 +56,10 @@ pub fn measured(at: Clicks, first: Clicks) -> Option<f64> {
 /// Makes [`PLACES`] from the positions that occur, as far as the cutoff.
 pub async fn stage(engine: &Engine, measure: &Measure) -> Result<Places> {
     let rows = engine
-        .rows(
+        .rows(&format!(
             "SELECT position, count(clicked) AS known, CAST(coalesce(sum(clicked), 0) AS BIGINT) AS clicked \
-             FROM impressions WHERE position IS NOT NULL GROUP BY position ORDER BY position",
-        )
+             FROM {CODED} WHERE position IS NOT NULL GROUP BY position ORDER BY position"
+        ))
         .await?;
     let clicks = |row: usize| Clicks { known: rows.count("known", row), clicked: rows.count("clicked", row) };
     let at = |row: usize| rows.integer("position", row).unwrap_or(0);

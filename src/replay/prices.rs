@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::engine::{Engine, Rows, literal};
 use crate::error::Result;
 use crate::manifest::Unit;
-use crate::replay::segments::{SEVERAL, Segments, UNKNOWN};
+use crate::replay::segments::{CELLS, CODED, KINDS, SEVERAL, Segments, UNKNOWN};
 use crate::stats::{ClusterSums, WithinSums};
 
 /// A price above this, or not above 0, is left out: it is a mistake or no price.
@@ -175,12 +175,8 @@ fn priced(question: &Question<'_>) -> String {
     let names = |prefix: &str| -> String {
         segments.attributes.keys().map(|name| format!(", {prefix}{}", super::segments::column(name))).collect()
     };
-    // People have their attributes once; rows without people have their own.
-    let (table, who, own) = match unit {
-        Unit::Subject => ("impressions", "subject_id", String::new()),
-        Unit::Impression => ("shown", "bucket", names("s.")),
-    };
-    let by = if own.is_empty() { own.clone() } else { names("") };
+    // Rows without people are of their random group and attributes.
+    let who = if *unit == Unit::Subject { "who" } else { "cell" };
     let (list, dear, join) = if *listed {
         ("l.list", "l.dear", " LEFT JOIN list_prices l ON s.item_id = l.item_id")
     } else {
@@ -193,21 +189,25 @@ fn priced(question: &Question<'_>) -> String {
     let list_sum = whole("list * 1e4");
     let off = whole("CASE WHEN price > 100 * list THEN -99.0 ELSE 1 - price / list END * 1e8");
     let rows = format!(
-        "SELECT strategy, item_id, span, who{by}, count(price) AS n, sum(bad) AS bad, {log} AS log, {paid} AS paid, \
+        "SELECT strategy, item_id, span, who, min(segment) AS segment, count(price) AS n, sum(bad) AS bad, {log} AS log, {paid} AS paid, \
          count(list) AS list_n, {list_sum} AS list, coalesce(sum(dear), 0) AS dear, \
          count(price / list) AS off_n, {off} AS off, \
          count(CASE WHEN round(price * 1e4) < round(list * 1e4) THEN 1 END) AS reduced \
-         FROM (SELECT s.strategy AS strategy, {item} AS item_id, {span} AS span, s.{who} AS who{own}, \
+         FROM (SELECT s.strategy AS strategy, {item} AS item_id, {span} AS span, s.{who} AS who, s.segment AS segment, \
          CASE WHEN {good} THEN s.price END AS price, \
          CASE WHEN s.price IS NOT NULL AND NOT ({good}) THEN 1 ELSE 0 END AS bad, \
-         {list} AS list, {dear} AS dear FROM {table} s{join}) \
-         GROUP BY strategy, item_id, span, who{by}"
+         {list} AS list, {dear} AS dear FROM {CODED} s{join}) \
+         GROUP BY strategy, item_id, span, who"
     );
     match unit {
         Unit::Subject => {
-            format!("SELECT r.*{} FROM ({rows}) r JOIN people p ON r.who = p.subject_id", names("p."))
+            format!("SELECT r.*{} FROM ({rows}) r JOIN {KINDS} k ON r.segment = k.segment", names("k."))
         }
-        Unit::Impression => rows,
+        Unit::Impression => {
+            let sums = "strategy, item_id, span, n, bad, log, paid, list_n, list, dear, off_n, off, reduced";
+            let of = sums.split(", ").map(|name| format!("r.{name} AS {name}")).collect::<Vec<_>>().join(", ");
+            format!("SELECT {of}, c.bucket AS who{} FROM ({rows}) r JOIN {CELLS} c ON r.who = c.cell", names("c."))
+        }
     }
 }
 

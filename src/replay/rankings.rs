@@ -12,11 +12,11 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 
 use super::items::{GROUPED, Groups, Segment, by_segment, key, names, text};
-use super::log::KEY;
 use super::positions::PLACES;
-use super::segments::Segments;
+use super::segments::{CODED, Segments};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::manifest::Unit;
 
 /// Groups up to which bounds for items of unknown group are worked out: each list then has a row for each group.
 pub const MOST_BOUNDED: usize = 20;
@@ -46,15 +46,18 @@ pub struct ListSums {
 /// Lists by strategy and segment, and by random group of subjects.
 pub type Lists = BTreeMap<(String, Segment), BTreeMap<String, ListSums>>;
 
-/// Numbers the lists: `list`, `key`, `strategy`, `bucket` and the attributes of who was shown it.
-pub async fn number(engine: &Engine, segments: &Segments) -> Result<()> {
-    let own: String = names(segments).iter().map(|name| format!(", {name}")).collect();
-    let min: String = names(segments).iter().map(|name| format!(", min({name}) AS {name}")).collect();
+/// Names the lists: `list`, `strategy`, `bucket` and the attributes of who was shown it. Where rows are the unit, the
+/// segments have done so.
+pub async fn number(engine: &Engine, segments: &Segments, unit: Unit) -> Result<()> {
+    if unit == Unit::Impression {
+        return Ok(());
+    }
+    let own: String = names(segments).iter().map(|name| format!(", p.{name} AS {name}")).collect();
     let sql = format!(
-        "SELECT key, strategy, bucket{own}, CAST(row_number() OVER () AS BIGINT) AS list FROM (SELECT {KEY} AS key, \
-         strategy, min(bucket) AS bucket{min} FROM shown GROUP BY {KEY}, strategy)"
+        "SELECT d.list AS list, d.strategy AS strategy, p.bucket AS bucket{own} FROM decisions d \
+         JOIN people p ON d.subject_id = p.subject_id"
     );
-    engine.stage("numbered_lists", &sql).await
+    engine.view("numbered_lists", &sql).await
 }
 
 /// Puts `targets` where plans can read them.
@@ -77,10 +80,9 @@ fn stage_targets(engine: &Engine, groups: &Groups, targets: &Targets) -> Result<
 /// Every place of every list that gets attention. The group 0 is not known.
 fn places() -> String {
     format!(
-        "SELECT l.list AS list, l.strategy AS strategy, coalesce(g.g, 0) AS g, \
+        "SELECT s.list AS list, s.strategy AS strategy, coalesce(g.g, 0) AS g, \
          CAST(round(p.weight * 1e12) AS BIGINT) AS weight, s.position AS position \
-         FROM (SELECT {KEY} AS key, strategy, item_id, position FROM shown) s JOIN {PLACES} p ON s.position = p.position \
-         JOIN numbered_lists l ON s.key = l.key AND s.strategy = l.strategy LEFT JOIN {GROUPED} g ON s.item_id = g.item_id"
+         FROM {CODED} s JOIN {PLACES} p ON s.position = p.position LEFT JOIN {GROUPED} g ON s.item_id = g.item_id"
     )
 }
 
@@ -97,15 +99,37 @@ fn exact(value: &str) -> String {
     format!("(CAST(sum(CAST(round(1e12 * ({value})) AS BIGINT)) AS DOUBLE) / 1e12)")
 }
 
+/// Lists are spread over this many partitions of a window: one partition each would be slow for millions of them.
+const SPREAD: u32 = 64;
+
+/// `rows` in the order of `keys` and then `order`, with the `nth` of each and, where other keys begin, the same as `start`.
+fn nth(keys: &str, order: &str, rows: &str) -> String {
+    let window = format!("OVER (PARTITION BY list % {SPREAD} ORDER BY {keys}, {order})");
+    let same: Vec<String> = keys.split(", ").map(|key| format!("lag({key}) {window} = {key}")).collect();
+    format!(
+        "SELECT *, CASE WHEN same THEN NULL ELSE nth END AS start FROM (SELECT *, \
+         CAST(row_number() {window} AS BIGINT) AS nth, {} AS same FROM {rows})",
+        same.join(" AND ")
+    )
+}
+
+/// The place of a row of [`nth`] among those of its keys, from 1.
+fn since_start(order: &str) -> String {
+    format!(
+        "nth + 1 - max(start) OVER (PARTITION BY list % {SPREAD} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND \
+         CURRENT ROW)"
+    )
+}
+
 /// What each list is worth, without its items of unknown group.
 fn values() -> String {
     let share = "(CAST(e AS DOUBLE) / total)";
     format!(
-        "WITH ranked AS (SELECT s.list AS list, s.g AS g, s.weight AS weight, coalesce(t.target, 0) AS target, \
-         sum(s.weight) OVER (PARTITION BY s.list) AS total, \
-         CAST(row_number() OVER (PARTITION BY s.list ORDER BY s.position, s.g) AS DOUBLE) AS k, \
-         CAST(row_number() OVER (PARTITION BY s.list, s.g ORDER BY s.position) AS DOUBLE) AS c \
-         FROM (SELECT * FROM list_places WHERE g > 0) s LEFT JOIN targets t ON s.strategy = t.strategy AND s.g = t.g), \
+        "WITH placed AS (SELECT list, strategy, g, weight, position, {k} AS k FROM ({by_place})), numbered AS (SELECT *, {c} AS c FROM ({by_group_and_place})), \
+         ranked AS (SELECT s.list AS list, s.g AS g, s.weight AS weight, coalesce(t.target, 0) AS target, l.total AS total, \
+         CAST(s.k AS DOUBLE) AS k, CAST(s.c AS DOUBLE) AS c FROM numbered s \
+         JOIN (SELECT list, sum(weight) AS total FROM list_places WHERE g > 0 GROUP BY list) l ON s.list = l.list \
+         LEFT JOIN targets t ON s.strategy = t.strategy AND s.g = t.g), \
          added AS (SELECT *, CASE WHEN target > 0 THEN \
          CASE WHEN c > 1 THEN c * ln(c) - (c - 1) * ln(c - 1) ELSE 0 END - ln(target) END AS step FROM ranked WHERE total > 0), \
          prefixes AS (SELECT *, greatest(sum(step) OVER (PARTITION BY list ORDER BY k \
@@ -116,6 +140,10 @@ fn values() -> String {
          SELECT list, 0.5 * {divergence} + 0.5 * ln(2) * (1 - {targets}) AS jsd, \
          0.5 * {distance} + 0.5 * (1 - {targets}) AS distance, \
          CASE WHEN min(target) > 0 THEN CAST(sum(kl) AS DOUBLE) / sum(z) END AS ndkl FROM by_group GROUP BY list",
+        by_place = nth("list", "position, g", "(SELECT * FROM list_places WHERE g > 0)"),
+        k = since_start("list, position, g"),
+        by_group_and_place = nth("list, g", "position", "placed"),
+        c = since_start("list, g, position"),
         kl = "sum(CAST(round(kl) AS BIGINT))",
         z = "sum(CAST(round(z) AS BIGINT))",
         divergence = exact(&term(share, "target")),

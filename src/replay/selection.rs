@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::segments::{CODED, KINDS};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::manifest::{SelectionOutcome, Unit};
@@ -112,11 +113,15 @@ async fn assess(
     let each = match question.unit {
         Unit::Subject => format!(
             "SELECT d.strategy AS strategy, d.selected AS selected, d.score AS score{} FROM (\
-             SELECT strategy, subject_id, max(selected) AS selected, max(score) AS score FROM impressions \
-             GROUP BY strategy, subject_id) d JOIN people p ON d.subject_id = p.subject_id",
-            of("p.")
+             SELECT strategy, min(segment) AS segment, max(selected) AS selected, max(score) AS score FROM {CODED} \
+             GROUP BY strategy, who) d JOIN {KINDS} k ON d.segment = k.segment",
+            of("k.")
         ),
-        Unit::Impression => format!("SELECT strategy, selected, score{} FROM shown", of("")),
+        Unit::Impression => format!(
+            "SELECT c.strategy AS strategy, c.selected AS selected, c.score AS score{} FROM {CODED} c \
+             JOIN {KINDS} k ON c.segment = k.segment",
+            of("k.")
+        ),
     };
     engine.stage("selections", &each).await?;
     let scored = "SELECT strategy, median(score) AS median FROM selections WHERE score IS NOT NULL GROUP BY strategy";

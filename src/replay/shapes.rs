@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::outcomes::{Question, parts};
-use super::segments::{column, label};
+use super::segments::{KINDS, column, label};
 use crate::engine::{Engine, Rows};
 use crate::error::Result;
 
@@ -47,7 +47,11 @@ pub async fn of_outcomes(engine: &Engine, question: &Question<'_>) -> Result<Sha
     let mut shapes = Shapes::new();
     for (number, part) in parts(engine, question).await?.into_iter().enumerate() {
         let table = format!("shape_units_{number}");
-        engine.stage(&table, &part.per_unit).await?;
+        let names = question.attributes.iter().map(|name| column(name));
+        let names: String = names.map(|name| format!(", k.{name} AS {name}")).collect();
+        let units = &part.per_unit;
+        let sql = format!("SELECT f.*{names} FROM ({units}) f JOIN {KINDS} k ON f.segment = k.segment");
+        engine.stage(&table, &sql).await?;
         for metric in &part.metrics {
             let (n, y) = (format!("{}_n", metric.id), format!("{}_y", metric.id));
             let rows = engine.rows(&grouped(&table, "within", question.attributes, (&n, &y))).await?;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::{Engine, Rows, literal, quoted};
 use crate::error::Result;
 use crate::manifest::{Metric, Unit};
-use crate::replay::segments::{Segments, UNKNOWN};
+use crate::replay::segments::{CELLS, CODED, Segments, UNKNOWN};
 
 /// The canonical column of the place in a list.
 pub const POSITION: &str = "position";
@@ -125,12 +125,10 @@ impl Question<'_> {
         let sums = sums.collect::<String>() + ", count(*) AS shown";
         match self.unit {
             Unit::Subject => {
-                format!("SELECT strategy, subject_id{named}{sums} FROM impressions GROUP BY strategy, subject_id{by}")
+                format!("SELECT strategy, who, min(cell) AS cell{named}{sums} FROM {CODED} GROUP BY strategy, who{by}")
             }
             Unit::Impression => {
-                let own: String = self.columns().map(|(i, name)| format!(", {name} AS a_{i}")).collect();
-                let names: String = self.columns().map(|(_, name)| format!(", {name}")).collect();
-                format!("SELECT strategy, bucket{own}{named}{sums} FROM shown GROUP BY strategy, bucket{names}{by}")
+                format!("SELECT strategy, cell{named}{sums} FROM {CODED} GROUP BY strategy, cell{by}")
             }
         }
     }
@@ -138,12 +136,10 @@ impl Question<'_> {
     /// Sums by strategy, stratum, group, and value of each attribute. `level` is a column of `conditions` or what is made
     /// of it; `cells` says how many cells there are to be.
     fn sums_sql(&self, condition: Option<usize>, level: &str, cells: usize) -> String {
-        let bucket = bucket(cells);
         let rows = match self.unit {
             Unit::Impression => {
-                let own: String = self.columns().map(|(i, _)| format!(", a_{i}")).collect();
                 format!(
-                    "SELECT strategy, {level} AS level, {bucket} AS part{own}{} FROM conditions",
+                    "SELECT strategy, {level} AS level, cell{} FROM conditions",
                     self.each("{m}_n AS {m}_m, {m}_n, {m}_y")
                 )
             }
@@ -151,49 +147,48 @@ impl Question<'_> {
                 // With one condition, or none, a subject's rows may have to become one again.
                 let unique = condition.is_some() && self.conditions.len() == 1 && !level.starts_with("CASE");
                 let per_subject = if unique {
-                    format!(
-                        "SELECT strategy, subject_id, {level} AS level{} FROM conditions",
-                        self.each("{m}_n, {m}_y")
-                    )
+                    format!("SELECT strategy, cell, {level} AS level{} FROM conditions", self.each("{m}_n, {m}_y"))
                 } else {
                     let by = if condition.is_some() { format!(", {level}") } else { String::new() };
                     let sums = self.each("sum({m}_n) AS {m}_n, sum({m}_y) AS {m}_y");
                     format!(
-                        "SELECT strategy, subject_id, {level} AS level{sums} FROM conditions GROUP BY strategy, subject_id{by}"
+                        "SELECT strategy, min(cell) AS cell, {level} AS level{sums} FROM conditions \
+                         GROUP BY strategy, who{by}"
                     )
                 };
-                let own: String = self.columns().map(|(i, name)| format!(", p.{name} AS a_{i}")).collect();
-                let sums = self.each("CASE WHEN u.{m}_n > 0 THEN 1 ELSE 0 END AS {m}_m, u.{m}_n, u.{m}_y");
-                format!(
-                    "SELECT u.strategy AS strategy, u.level AS level, {bucket} AS part{own}{sums} FROM ({per_subject}) u \
-                     JOIN people p ON u.subject_id = p.subject_id"
-                )
+                let sums = self.each("CASE WHEN {m}_n > 0 THEN 1 ELSE 0 END AS {m}_m, {m}_n, {m}_y");
+                format!("SELECT strategy, level, cell{sums} FROM ({per_subject})")
             }
         };
-        self.by_value("strategy, level, part", &rows)
+        self.by_value(bucket(cells), &rows)
     }
 
     /// People by value of each attribute, over all strategies.
     fn people_sql(&self) -> String {
-        let own: String = self.columns().map(|(i, name)| format!(", p.{name} AS a_{i}")).collect();
-        let sums = self.each("CASE WHEN u.{m}_n > 0 THEN 1 ELSE 0 END AS {m}_m, u.{m}_n, 0 AS {m}_y");
+        let sums = self.each("CASE WHEN {m}_n > 0 THEN 1 ELSE 0 END AS {m}_m, {m}_n, 0 AS {m}_y");
         let per_subject = self.each("sum({m}_n) AS {m}_n");
         let rows = format!(
-            "SELECT '' AS strategy, '' AS level, '00' AS part{own}{sums} FROM \
-             (SELECT subject_id{per_subject} FROM conditions GROUP BY subject_id) u \
-             JOIN people p ON u.subject_id = p.subject_id"
+            "SELECT '' AS strategy, '' AS level, cell{sums} FROM \
+             (SELECT min(cell) AS cell{per_subject} FROM conditions GROUP BY who)"
         );
-        self.by_value("strategy, level, part", &rows)
+        self.by_value("'00'", &rows)
     }
 
-    fn by_value(&self, keys: &str, rows: &str) -> String {
+    /// `rows` by strategy, level, random group and value of each attribute; `part` is the group, of a bucket.
+    fn by_value(&self, part: &str, rows: &str) -> String {
+        let keys = "strategy, level, part";
+        let own: String = self.columns().map(|(i, name)| format!(", c.{name} AS a_{i}")).collect();
         let sets: Vec<String> = self.columns().map(|(i, _)| format!("({keys}, a_{i})")).collect();
         let which: String = self.columns().map(|(i, _)| format!(" WHEN a_{i} IS NOT NULL THEN {i}")).collect();
         let values: Vec<String> = self.columns().map(|(i, _)| format!("a_{i}")).collect();
         let value = if values.len() == 1 { values[0].clone() } else { format!("coalesce({})", values.join(", ")) };
         let sums = self.each("sum({m}_m) AS {m}_m, sum({m}_n) AS {m}_n, sum({m}_y) AS {m}_y");
+        // First to the few cells of people, by their numbers.
+        let few = format!("SELECT strategy, level, cell{sums} FROM ({rows}) GROUP BY strategy, level, cell");
+        let named =
+            format!("SELECT r.*, {part} AS part{own} FROM ({few}) r JOIN (SELECT * FROM {CELLS}) c ON r.cell = c.cell");
         format!(
-            "SELECT {keys}, CASE{which} END AS attribute, {value} AS value{sums} FROM ({rows}) \
+            "SELECT {keys}, CASE{which} END AS attribute, {value} AS value{sums} FROM ({named}) \
              GROUP BY GROUPING SETS ({})",
             sets.join(", ")
         )

@@ -5,6 +5,7 @@
 //! the values that have the shape also pass it, since one in ten random numbers passes a check digit.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 mod contact;
 mod numbers;
@@ -142,16 +143,19 @@ pub struct Found {
 
 /// What a sample of a column's values holds. Cells may be lists, whose elements `separator` parts.
 pub fn column<'v>(name: &str, values: impl Iterator<Item = &'v str>, separator: &str) -> Vec<Found> {
-    let mut sampled = 0;
-    let mut counts = [(0_u64, 0_u64); DETECTORS.len()];
+    // Many columns say the same few things again and again; each is looked at once.
+    let mut distinct: BTreeMap<&str, u64> = BTreeMap::new();
     for value in values.map(str::trim).filter(|value| !is_empty(value)) {
-        sampled += 1;
-        let value = head(value);
+        *distinct.entry(head(value)).or_default() += 1;
+    }
+    let sampled: u64 = distinct.values().sum();
+    let mut counts = [(0_u64, 0_u64); DETECTORS.len()];
+    for (value, times) in distinct {
         for (detector, (matches, shapes)) in DETECTORS.iter().zip(&mut counts) {
             match look(detector, value, separator) {
                 Look::Other => {}
-                Look::Shape => *shapes += 1,
-                Look::Match => *matches += 1,
+                Look::Shape => *shapes += times,
+                Look::Match => *matches += times,
             }
         }
     }

@@ -20,7 +20,7 @@ pub struct Sources {
 }
 
 /// Before every time, in microseconds.
-const EVER: i64 = -9_000_000_000_000_000_000;
+pub(super) const EVER: i64 = -9_000_000_000_000_000_000;
 
 /// Names `consent_events`; false when there are none at all.
 pub async fn view(engine: &Engine, sources: Sources, policies: &Policies, manifest: &Manifest) -> Result<bool> {

@@ -24,7 +24,7 @@ pub use lanes::Outcome;
 use lanes::{Hears, Lane, Scope, Status, lanes};
 pub use matters::{Code, Gap, Matter, Tallies, category_matter, pair_matter};
 pub use samples::{Pseudonyms, Sample, SampleRecord};
-use timeline::{spans_sql, timeline_sql};
+use timeline::{PEOPLE, said_sql, spans_sql, timeline_sql};
 
 use super::uses::{AskedUse, Need};
 use crate::engine::{Engine, literal};
@@ -78,6 +78,8 @@ impl Replay<'_> {
         let lanes = lanes(self.needs, &known_scopes.scopes, self.sources.links);
         if known {
             self.relate(&known_scopes, &lanes)?;
+            self.engine.stage("consent_people", PEOPLE).await?;
+            self.engine.stage("consent_said", &said_sql(lanes.len(), self.sources.links)).await?;
             self.engine.stage("consent_spans", &spans_sql()).await?;
             self.engine.stage("consent_timeline", &timeline_sql(lanes.len(), self.sources.links)).await?;
         }

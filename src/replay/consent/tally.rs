@@ -132,7 +132,8 @@ impl Replay<'_> {
             "SELECT j.matter AS matter, s.use_id AS use_id, s.subject_id AS subject_id, s.moment AS moment, s.n AS n, \
              no.need AS need, max(p.at) AS at FROM signatures s JOIN judged j ON {on} \
              JOIN said_no no ON no.judged = j.id \
-             JOIN consent_spans p ON p.subject_id = s.subject_id AND p.word = no.word AND p.bit = no.bit \
+             JOIN consent_people q ON q.subject_id = s.subject_id \
+             JOIN consent_spans p ON p.person = q.person AND p.word = no.word AND p.bit = no.bit \
              WHERE j.code = {} AND p.effect >= {} AND p.at <= s.moment AND s.moment < p.next \
              GROUP BY j.matter, s.use_id, s.subject_id, s.moment, s.n, no.need",
             Code::AfterWithdrawal as i64,
