@@ -5,6 +5,7 @@ use std::process::Command;
 
 use probity::decisions::compare::Diff;
 use probity::decisions::snapshot::Snapshot;
+use probity::facts::change::Change;
 use probity::record::Record;
 use serde_json::{Value, json};
 
@@ -50,6 +51,17 @@ fn record(seed: u64) -> Value {
     let (manifest, out) = (format!("{folder}/audit.yaml"), format!("{folder}/report"));
     probity(&["audit", &manifest, "--out", &out]);
     serde_json::from_slice(&std::fs::read(format!("{out}/audit.json")).unwrap()).unwrap()
+}
+
+/// Every shop has articles of its own, so that two of them differ in truth: in what those of the candidate cost, and in how
+/// a price that is 4 % higher is rounded to cents.
+fn is_of_the_catalogue(change: &Change) -> bool {
+    let about = |key: &str| change.about.get(key).map(String::as_str);
+    match change.of.as_str() {
+        "counterfactual" => about("metric") == Some("revenue"),
+        "price_parity" => about("measure") == Some("same_item_price"),
+        _ => false,
+    }
 }
 
 /// What twenty audits found at q < 0.05.
@@ -117,9 +129,8 @@ fn planted_effects_are_found_in_every_shop_and_no_others() {
         if let Some(before) = before.replace(now.clone()) {
             let diff = Diff::of(&Snapshot::of(&before, "before"), &now, "now");
             compared += diff.compared;
-            moved.extend(
-                diff.numbers.into_iter().map(|of| format!("seed {seed}: {:?} {:?}", of.change.of, of.change.about)),
-            );
+            let numbers = diff.numbers.into_iter().map(|of| of.change).filter(|change| !is_of_the_catalogue(change));
+            moved.extend(numbers.map(|change| format!("seed {seed}: {:?} {:?}", change.of, change.about)));
         }
         let facts = record["facts"].as_array().unwrap();
         facts.iter().for_each(|fact| found.add(seed, fact));
