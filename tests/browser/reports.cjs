@@ -35,7 +35,15 @@ function make(probity, work) {
   reports["open-bandit"] = audit(path.join(fixtures, "open-bandit/audit.yaml"), path.join(work, "r-open-bandit"));
 
   const declared = shop("declared");
-  change(path.join(declared, "audit.yaml"), [/^ {2}recommendations:\n(?: {4}.*\n)+/m, ""]);
+  change(
+    path.join(declared, "audit.yaml"),
+    [/^ {2}recommendations:\n(?: {4}.*\n)+/m, ""],
+    // A candidate and loyalty are measured on a log.
+    [/^candidate:\n(?: {2}.*\n)+/m, ""],
+    [/^ {2}candidate:\n(?: {4}.*\n)+/m, ""],
+    [/^ {2}outcomes:\n(?: {4}.*\n)+/m, ""],
+    [/^ {2}loyalty:\n(?: {4}.*\n)+/m, ""],
+  );
   reports["without a log"] = audit(path.join(declared, "audit.yaml"), path.join(work, "r-declared"));
 
   const small = shop("small");

@@ -122,7 +122,7 @@ fn places_of_a_list_go_to_other_articles() {
     let (_, places) = changed("{plant: best-sellers, strategy: popular, segment: {gender: male}, share: 0.3}");
     let moved: Vec<_> = places.iter().filter(|(_, before, after)| before != after).collect();
     near(moved.len() as f64, places.len() as f64, 0.3);
-    assert!(moved.iter().all(|(.., after)| *after < "i020".to_owned()));
+    assert!(moved.iter().all(|(.., after)| after.as_str() < "i020"));
 
     let (_, places) = changed("{plant: off-taste, segment: {gender: female}, share: 0.25}");
     near(places.iter().filter(|(_, before, after)| before != after).count() as f64, places.len() as f64, 0.25);
